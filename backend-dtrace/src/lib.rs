@@ -1,0 +1,1 @@
+//! libdtrace by FFI: its own issue; the room is reserved.

@@ -1,0 +1,1 @@
+//! The IR interpreter over recorded events: its own issue; the room is reserved.

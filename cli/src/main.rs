@@ -1,0 +1,2 @@
+//! The `duotrace` command.
+fn main() {}
