@@ -1,1 +1,4 @@
 //! (being built)
+
+pub mod asm;
+pub mod insn;
