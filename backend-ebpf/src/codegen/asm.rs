@@ -36,7 +36,7 @@ pub enum Linkage {
 }
 
 /// What a function of the program receives in one of `R1`..`R5`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arg {
     /// Any 64-bit number.
     Scalar,
