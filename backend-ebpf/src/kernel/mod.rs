@@ -8,15 +8,19 @@
 
 pub mod bpf;
 pub mod btf_blob;
+pub mod btf_ids;
 pub mod cpus;
 pub mod error;
+pub mod features;
 pub mod link;
 pub mod map;
 pub mod perf_event;
+pub mod perf_mmap;
 pub mod privilege;
 pub mod prog;
 pub mod rcu;
 pub mod region;
+pub mod ringbuf;
 pub mod stats;
 mod sys;
 pub mod test_run;
@@ -24,5 +28,6 @@ pub mod test_run;
 mod tests;
 
 pub use error::Error;
+pub use features::{Feature, Features};
 pub use map::{Map, MapKind, MapSpec};
 pub use prog::{Kind, LoadError, Prog, ProgSpec, Refusal};
