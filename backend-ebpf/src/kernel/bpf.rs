@@ -217,7 +217,6 @@ pub(super) fn raw_tracepoint_open(
         sz: size_of::<raw::bpf_raw_tp_opts>() as _,
         tp_name: text.as_ref().map_or(std::ptr::null(), |text| text.as_ptr()),
         cookie,
-        ..Default::default()
     };
     // SAFETY: the name is NUL-terminated and outlives the call.
     owned(&call, unsafe { raw::bpf_raw_tracepoint_open_opts(prog.as_raw_fd(), &mut options) })

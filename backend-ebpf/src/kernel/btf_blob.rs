@@ -45,7 +45,7 @@ impl Blob {
 
     fn int(&mut self, name: &str, bytes: u32, encoding: u32) -> u32 {
         let name = self.name(name);
-        self.push(&[name, KIND_INT << 24, bytes, encoding << 24 | bytes * 8])
+        self.push(&[name, KIND_INT << 24, bytes, (encoding << 24) | (bytes * 8)])
     }
 
     /// `struct name { unsigned char bytes[size]; }`

@@ -74,11 +74,8 @@ impl Privileges {
             }
             return text;
         }
-        match self.lockdown.as_deref() {
-            Some(mode @ ("integrity" | "confidentiality")) => {
-                return format!("the kernel is locked down ({mode}), which forbids reading memory from BPF");
-            }
-            _ => {}
+        if let Some(mode @ ("integrity" | "confidentiality")) = self.lockdown.as_deref() {
+            return format!("the kernel is locked down ({mode}), which forbids reading memory from BPF");
         }
         if self.seccomp {
             return "the capabilities are there but a seccomp filter is active (a container?)".to_string();
