@@ -26,8 +26,8 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    fn check(self, call: &str, key: Option<usize>, value: Option<usize>) -> Result<(), Error> {
-        if key.is_some_and(|len| len != self.key) || value.is_some_and(|len| len != self.value) {
+    fn check(self, call: &str, key: usize, value: usize) -> Result<(), Error> {
+        if key != self.key || value != self.value {
             let text = format!("key of {} and value of {} bytes expected", self.key, self.value);
             return Err(Error::other(call, text));
         }
@@ -37,12 +37,10 @@ impl Sizes {
 
 const LOOKUP: &str = "bpf(BPF_MAP_LOOKUP_ELEM)";
 const UPDATE: &str = "bpf(BPF_MAP_UPDATE_ELEM)";
-const DELETE: &str = "bpf(BPF_MAP_DELETE_ELEM)";
-const NEXT_KEY: &str = "bpf(BPF_MAP_GET_NEXT_KEY)";
 
 /// Reads a value; `false` when there is no such key.
 pub(super) fn lookup(fd: BorrowedFd<'_>, sizes: Sizes, key: &[u8], value: &mut [u8]) -> Result<bool, Error> {
-    sizes.check(LOOKUP, Some(key.len()), Some(value.len()))?;
+    sizes.check(LOOKUP, key.len(), value.len())?;
     // SAFETY: the kernel reads `sizes.key` and writes `sizes.value` bytes, which the slices have.
     let result =
         unsafe { raw::bpf_map_lookup_elem(fd.as_raw_fd(), key.as_ptr().cast(), value.as_mut_ptr().cast()) };
@@ -63,35 +61,12 @@ pub(super) fn update(
     value: &[u8],
     flags: u64,
 ) -> Result<(), Error> {
-    sizes.check(UPDATE, Some(key.len()), Some(value.len()))?;
+    sizes.check(UPDATE, key.len(), value.len())?;
     // SAFETY: the kernel reads `sizes.key` and `sizes.value` bytes, which the slices have.
     let result = unsafe {
         raw::bpf_map_update_elem(fd.as_raw_fd(), key.as_ptr().cast(), value.as_ptr().cast(), flags)
     };
     check(UPDATE, result).map(|_| ())
-}
-
-/// Deletes a key; `false` when it was not there.
-pub(super) fn delete(fd: BorrowedFd<'_>, sizes: Sizes, key: &[u8]) -> Result<bool, Error> {
-    sizes.check(DELETE, Some(key.len()), None)?;
-    // SAFETY: the kernel reads `sizes.key` bytes, which the slice has.
-    let result = unsafe { raw::bpf_map_delete_elem(fd.as_raw_fd(), key.as_ptr().cast()) };
-    found(DELETE, result)
-}
-
-/// The key after `key` (the first one for `None`); `false` at the end.
-pub(super) fn next_key(
-    fd: BorrowedFd<'_>,
-    sizes: Sizes,
-    key: Option<&[u8]>,
-    next: &mut [u8],
-) -> Result<bool, Error> {
-    sizes.check(NEXT_KEY, Some(next.len()), None)?;
-    sizes.check(NEXT_KEY, key.map(<[u8]>::len), None)?;
-    let from = key.map_or(std::ptr::null(), <[u8]>::as_ptr);
-    // SAFETY: the kernel reads (unless null) and writes `sizes.key` bytes, which both slices have.
-    let result = unsafe { raw::bpf_map_get_next_key(fd.as_raw_fd(), from.cast(), next.as_mut_ptr().cast()) };
-    found(NEXT_KEY, result)
 }
 
 /// One step of a batch read: keys and values of up to as many entries as the buffers hold.
@@ -141,12 +116,6 @@ pub(super) fn lookup_batch(
     };
     let last = !found(call, result)?;
     Ok((count as usize, mark, last))
-}
-
-/// Forbids changes of a map from user space.
-pub(super) fn freeze(fd: BorrowedFd<'_>) -> Result<(), Error> {
-    // SAFETY: takes a descriptor only.
-    check("bpf(BPF_MAP_FREEZE)", unsafe { raw::bpf_map_freeze(fd.as_raw_fd()) }).map(|_| ())
 }
 
 fn link_options() -> raw::bpf_link_create_opts {

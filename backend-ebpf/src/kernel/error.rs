@@ -48,6 +48,17 @@ impl Error {
     }
 }
 
+/// A failure reported by libbpf-rs, to be called right after it: its errors keep the number only as text,
+/// but libbpf leaves it in `errno` too.
+pub(super) fn from_libbpf(call: impl Into<String>, error: &libbpf_rs::Error) -> Error {
+    use libbpf_rs::ErrorKind;
+    match error.kind() {
+        // Found by libbpf-rs itself before any system call.
+        ErrorKind::InvalidData => Error::other(call, error.to_string()),
+        _ => Error::new(call, super::sys::errno()),
+    }
+}
+
 /// The text of an error number (`Operation not permitted`).
 pub fn errno_text(errno: i32) -> String {
     let text = std::io::Error::from_raw_os_error(errno).to_string();

@@ -1,7 +1,7 @@
 //! System calls that neither `libc` nor `libbpf-sys` offers in the shape needed here.
 //!
-//! libbpf's `bpf_map_create`, `bpf_prog_load` and `bpf_btf_load` first load probe programs
-//! (memcg accounting, program names); the calls here are the one `bpf(2)` each that is meant.
+//! libbpf's `bpf_prog_load` and `bpf_btf_load` retry and log on their own and probe the kernel
+//! first; the calls here are the one `bpf(2)` each that is meant, so that a refusal can be told from a lack of privilege.
 
 use crate::codegen::insn::Insn;
 use std::ffi::CString;
@@ -12,26 +12,6 @@ pub(super) type Errno = i32;
 
 pub(super) fn errno() -> Errno {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
-}
-
-/// `BPF_MAP_CREATE`'s part of `union bpf_attr`, up to the fields of Linux 5.15.
-#[repr(C)]
-#[derive(Default)]
-pub(super) struct MapCreate {
-    pub map_type: u32,
-    pub key_size: u32,
-    pub value_size: u32,
-    pub max_entries: u32,
-    pub map_flags: u32,
-    pub inner_map_fd: u32,
-    pub numa_node: u32,
-    pub map_name: [u8; 16],
-    pub map_ifindex: u32,
-    pub btf_fd: u32,
-    pub btf_key_type_id: u32,
-    pub btf_value_type_id: u32,
-    pub btf_vmlinux_value_type_id: u32,
-    pub map_extra: u64,
 }
 
 /// `BPF_PROG_LOAD`'s part of `union bpf_attr`, up to the fields of Linux 5.15.
@@ -115,11 +95,6 @@ unsafe fn bpf_fd<T>(command: libc::c_int, attr: &mut T) -> Result<OwnedFd, Errno
         }
     }
     Err(errno())
-}
-
-pub(super) fn map_create(attr: &mut MapCreate) -> Result<OwnedFd, Errno> {
-    // SAFETY: BPF_MAP_CREATE reads no memory but the attribute itself.
-    unsafe { bpf_fd(0, attr) }
 }
 
 /// Loads a program. With a log buffer the verifier writes into it, NUL-terminated.
