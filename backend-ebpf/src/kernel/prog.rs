@@ -92,13 +92,13 @@ pub enum LoadError {
 /// What the verifier says about a program that it refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// `EACCES` and `EINVAL` for a forbidden instruction, `E2BIG` for one too complex, `ENOSPC` for one too long to explain.
+    /// `EACCES` and `EINVAL` for a forbidden instruction, `E2BIG` for a program too complex.
     pub errno: i32,
     /// The instruction the verifier stopped at.
     pub insn: Option<usize>,
     /// The complaint: the last lines that are no instructions or states.
     pub reason: String,
-    /// The whole log.
+    /// The log, or its last mebibyte.
     pub log: String,
 }
 
@@ -125,8 +125,9 @@ impl From<Error> for LoadError {
     }
 }
 
-/// The first try's log buffer, and the largest one (the kernel's own limit is 1 GiB).
-const LOG_SIZES: [usize; 3] = [64 << 10, 1 << 20, 64 << 20];
+/// Sizes of the log buffer. The first holds the end of any log on kernels that keep the end (6.4 and
+/// later); older ones keep the beginning, so that the whole log must fit.
+const LOG_SIZES: [usize; 2] = [1 << 20, 64 << 20];
 
 impl Prog {
     /// Loads a program.
@@ -151,25 +152,26 @@ impl Prog {
             Ok(fd) => return Ok(Prog { fd, kind: spec.kind }),
             Err(errno) => errno,
         };
-        let mut answer = errno;
         for size in LOG_SIZES {
             let mut log = vec![0u8; size];
-            answer = match sys::prog_load(&load, Some(&mut log)) {
+            let answer = match sys::prog_load(&load, Some(&mut log)) {
                 // It may pass now, for instance when memory was short before.
                 Ok(fd) => return Ok(Prog { fd, kind: spec.kind }),
-                // The log did not fit. It has its end when the kernel is 6.4 or later, its beginning before.
-                Err(libc::ENOSPC) if size < LOG_SIZES[2] => continue,
                 Err(errno) => errno,
             };
             let end = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
             log.truncate(end);
             let log = String::from_utf8_lossy(&log).into_owned();
-            if log.trim().is_empty() {
-                break;
+            if answer == libc::ENOSPC && !has_end(&log) && size < LOG_SIZES[1] {
+                continue;
             }
-            return Err(LoadError::Refused(Refusal::new(answer, log)));
+            if !log.trim().is_empty() {
+                // The first answer, for a log too long turns the second into ENOSPC.
+                return Err(LoadError::Refused(Refusal::new(errno, log)));
+            }
+            break;
         }
-        Err(LoadError::Kernel(explain(spec, answer)))
+        Err(LoadError::Kernel(explain(spec, errno)))
     }
 
     /// What it was loaded for.
@@ -217,6 +219,11 @@ impl Refusal {
     }
 }
 
+/// Does the log have its last lines? The very last is `processed 12 insns (limit ...`.
+fn has_end(log: &str) -> bool {
+    log.lines().next_back().is_some_and(|line| line.starts_with("processed "))
+}
+
 /// The index of a line such as `12: (bf) r1 = r10`.
 fn instruction_index(line: &str) -> Option<usize> {
     let (number, rest) = line.trim_start().split_once(": (")?;
@@ -226,28 +233,41 @@ fn instruction_index(line: &str) -> Option<usize> {
 
 /// Lines of the log that tell of progress, not of a fault.
 fn is_chatter(line: &str) -> bool {
-    const STARTS: [&str; 12] = [
+    const STARTS: [&str; 20] = [
         "processed ",
         "verification time",
         "stack depth",
         "max_states_per_insn",
         "from ",
-        "R0",
-        "R1",
         "func#",
+        "Func#",
+        "Validating ",
         "last_idx",
         "first_idx",
-        "parent didn't have",
+        "regs=",
+        "parent ",
         "mark_precise",
+        "propagating ",
+        "caller:",
+        "callee:",
+        "returning from callee:",
+        "to caller at ",
+        "frame",
+        "arg#",
     ];
-    let state = line.split_once(": ").is_some_and(|(number, rest)| {
-        number.bytes().all(|b| b.is_ascii_digit()) && (rest.starts_with('R') || rest.starts_with("frame"))
-    });
-    state
-        || STARTS.iter().any(|start| line.starts_with(start) && !line.contains('!'))
-            && !line.contains("invalid")
-            && !line.contains("not allowed")
-            && !line.contains("expected")
+    // `12: R0=...` and `R0_w=...`: the state before an instruction.
+    let state = match line.split_once(": ") {
+        Some((number, rest)) if number.bytes().all(|b| b.is_ascii_digit()) => rest,
+        _ => line,
+    };
+    is_register_state(state) || STARTS.iter().any(|start| state.starts_with(start))
+}
+
+/// `R0=`, `R10_w=`: a state; `R0 unbounded memory access` is a complaint.
+fn is_register_state(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('R') else { return false };
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.starts_with(['=', '_'])
 }
 
 #[cfg(test)]

@@ -272,6 +272,131 @@ fn a_refusal_leads_back_to_the_span() {
     assert_eq!(refusal.reason, "R1 invalid mem access 'scalar'");
 }
 
+/// One way to write a bad program.
+type Write = fn(&mut Assembler);
+
+#[test]
+fn refusals_name_the_reason() {
+    if skipped("refusals_name_the_reason") {
+        return;
+    }
+    let cases: [(Write, &str); 8] = [
+        (|asm| asm.exit(), "R0 !read_ok"),
+        (
+            |asm| {
+                asm.mov(R0, 0);
+                let own = asm.here();
+                asm.jump(own);
+                asm.exit();
+            },
+            "unreachable insn 2",
+        ),
+        (
+            |asm| {
+                asm.load(Size::DW, R2, R1, 0);
+                asm.mov(R1, R10);
+                asm.emit(Insn::alu64(Alu::Add, R1, -512));
+                asm.mov(R3, 0);
+                asm.call(Helper::ProbeReadUser);
+                asm.ret(0);
+            },
+            "R2 min value is negative, either use unsigned or 'var &= const'",
+        ),
+        (
+            |asm| {
+                asm.load(Size::DW, R2, R1, 0);
+                asm.mov(R3, R10);
+                asm.emit(Insn::alu64(Alu::Add, R3, R2));
+                asm.load(Size::DW, R0, R3, 0);
+                asm.exit();
+            },
+            "math between fp pointer and register with unbounded min value is not allowed",
+        ),
+        (
+            |asm| {
+                asm.emit(Insn::st(Size::DW, R10, -520, 0));
+                asm.ret(0);
+            },
+            "invalid write to stack R10 off=-520 size=8",
+        ),
+        (
+            |asm| {
+                asm.load_map(R1, MapId(0));
+                asm.mov(R2, 16);
+                asm.mov(R3, 0);
+                asm.call(Helper::RingbufReserve);
+                asm.ret(0);
+            },
+            "Unreleased reference id=",
+        ),
+        (
+            |asm| {
+                asm.mov(R0, 0);
+                asm.mov(R6, R1);
+                let head = asm.here();
+                asm.emit(Insn::alu64(Alu::Add, R0, 1));
+                asm.load(Size::DW, R1, R6, 0);
+                asm.jump_if(Cond::Ne, R1, R0, head);
+                asm.exit();
+            },
+            "BPF program is too large. Processed 1000001 insn",
+        ),
+        (
+            |asm| {
+                let f = asm.declare("f", Linkage::Global, &[Arg::Mem(8)]);
+                asm.mov(R1, 5);
+                asm.call_func(f);
+                asm.ret(0);
+                asm.enter(f);
+                asm.ret(0);
+            },
+            "R1 type=scalar expected=",
+        ),
+    ];
+    let ring = Map::create(MapSpec::ringbuf("ring", 4096)).expect("map");
+    for (write, reason) in cases {
+        let mut asm = Assembler::new("bad");
+        write(&mut asm);
+        let program = asm.finish().expect("links");
+        match load_program(&program, Kind::RawTracepoint, &[&ring]) {
+            Err(LoadError::Refused(refusal)) => {
+                assert!(refusal.reason.contains(reason), "{:?} for {reason}", refusal.reason);
+                assert!(refusal.log.len() < 2 << 20);
+            }
+            other => panic!("{other:?}\n{program}"),
+        }
+    }
+}
+
+#[test]
+fn producers_on_all_cpus_lose_nothing() {
+    if skipped("producers_on_all_cpus_lose_nothing") {
+        return;
+    }
+    let map = Map::create(MapSpec::ringbuf("ring", 1 << 16)).expect("map");
+    let mut ring = RingBuffer::new(&map).expect("ring");
+    let prog = load(record_program(), Kind::RawTracepoint, &[&map]);
+    let mut sum = 0u64;
+    let sent = std::thread::scope(|scope| {
+        let producers: Vec<_> = (0..3u64)
+            .map(|thread| {
+                let prog = &prog;
+                scope.spawn(move || {
+                    let words = (0..20_000u64).map(|n| thread * 20_000 + n);
+                    words.filter(|word| test_run::run(prog, &[*word], None).expect("runs") == 1).sum::<u64>()
+                })
+            })
+            .collect();
+        let mut add = |record: &[u8]| sum += u64::from_ne_bytes(record[..8].try_into().expect("8 bytes"));
+        while producers.iter().any(|producer| !producer.is_finished()) {
+            ring.drain(&mut add);
+        }
+        ring.drain(&mut add);
+        producers.into_iter().map(|producer| producer.join().expect("thread")).sum::<u64>()
+    });
+    assert_eq!(sum, sent);
+}
+
 #[test]
 fn every_feature_is_answered_with_a_reason() {
     if skipped("every_feature_is_answered_with_a_reason") {
