@@ -5,6 +5,7 @@ use super::{Error, cpus};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::OnceLock;
 
 const TYPE_SOFTWARE: u32 = 1;
 const TYPE_TRACEPOINT: u32 = 2;
@@ -62,7 +63,17 @@ struct UprobeSource {
 
 const UPROBE_SOURCE: &str = "/sys/bus/event_source/devices/uprobe";
 
+/// Read once: a file for each of a thousand sites would be slow.
+static UPROBE: OnceLock<UprobeSource> = OnceLock::new();
+
 impl UprobeSource {
+    fn get() -> Result<UprobeSource, Error> {
+        match UPROBE.get() {
+            Some(source) => Ok(*source),
+            None => UprobeSource::read().map(|source| *UPROBE.get_or_init(|| source)),
+        }
+    }
+
     fn read() -> Result<UprobeSource, Error> {
         let read = |name: &str| {
             let path = format!("{UPROBE_SOURCE}/{name}");
@@ -94,7 +105,7 @@ pub fn uprobe(
 ) -> Result<OwnedFd, Error> {
     use std::os::unix::ffi::OsStrExt;
     let call = || format!("perf_event_open(uprobe {}+{offset:#x})", path.display());
-    let source = UprobeSource::read()?;
+    let source = UprobeSource::get()?;
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::new(call(), libc::EINVAL))?;
     let mut config = u64::from(at_return) << source.retprobe_bit;
     if ref_ctr_offset != 0 {

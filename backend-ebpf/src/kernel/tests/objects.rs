@@ -434,3 +434,113 @@ fn statistics_count_runs_and_rcu_waits() {
     drop(enabled);
     rcu::synchronize().expect("membarrier");
 }
+
+#[test]
+fn a_tail_call_does_not_return() {
+    if skipped("a_tail_call_does_not_return") {
+        return;
+    }
+    let table = Map::create(MapSpec::array(MapKind::ProgArray, "programs", 4, 4)).expect("map");
+    let mut asm = Assembler::new("second");
+    asm.ret(22);
+    let second = load(asm, Kind::RawTracepoint, &[]);
+    let mut asm = Assembler::new("first");
+    asm.load_map(R2, MapId(0));
+    asm.mov(R3, 2);
+    asm.call(Helper::TailCall);
+    asm.ret(11);
+    let first = load(asm, Kind::RawTracepoint, &[&table]);
+    assert_eq!(test_run::run(&first, &[], None).expect("runs"), 11);
+    table.set_program(2, std::os::fd::AsFd::as_fd(&second)).expect("update");
+    assert_eq!(test_run::run(&first, &[], None).expect("runs"), 22);
+}
+
+#[test]
+fn every_kind_of_instruction_computes_what_rust_does() {
+    if skipped("every_kind_of_instruction_computes_what_rust_does") {
+        return;
+    }
+    use crate::codegen::insn::Atomic;
+    type Step = (fn(&mut Assembler), fn(u64, u64) -> u64);
+    // R6 and R7 hold the operands, R0 receives the result.
+    let steps: [Step; 14] = [
+        (|asm| alu(asm, Alu::Add), |a, b| a.wrapping_add(b)),
+        (|asm| alu(asm, Alu::Mul), |a, b| a.wrapping_mul(b)),
+        (|asm| alu(asm, Alu::Div), |a, b| a.checked_div(b).unwrap_or(0)),
+        (|asm| alu(asm, Alu::Mod), |a, b| a.checked_rem(b).unwrap_or(a)),
+        (|asm| alu(asm, Alu::SDiv), |a, b| if b == 0 { 0 } else { (a as i64).wrapping_div(b as i64) as u64 }),
+        (|asm| alu(asm, Alu::SMod), |a, b| if b == 0 { a } else { (a as i64).wrapping_rem(b as i64) as u64 }),
+        (|asm| alu(asm, Alu::Arsh), |a, b| ((a as i64) >> (b & 63)) as u64),
+        (|asm| asm.emit(Insn::movsx(Size::B, R0, R6)), |a, _| a as i8 as i64 as u64),
+        (|asm| asm.emit(Insn::movsx(Size::W, R0, R6)), |a, _| a as i32 as i64 as u64),
+        (
+            |asm| {
+                asm.mov(R0, R6);
+                asm.emit(Insn::to_be(R0, 16));
+            },
+            |a, _| u64::from((a as u16).to_be()),
+        ),
+        (
+            |asm| {
+                asm.mov(R0, R6);
+                asm.emit(Insn::neg64(R0));
+            },
+            |a, _| a.wrapping_neg(),
+        ),
+        (
+            |asm| {
+                asm.store(Size::DW, R10, -8, R6);
+                asm.emit(Insn::ldsx(Size::H, R0, R10, -8));
+            },
+            |a, _| {
+                if cfg!(target_endian = "little") {
+                    a as i16 as i64 as u64
+                } else {
+                    (a >> 48) as i16 as i64 as u64
+                }
+            },
+        ),
+        (
+            |asm| {
+                asm.store(Size::DW, R10, -8, R6);
+                asm.mov(R0, R7);
+                asm.emit(Insn::atomic(Atomic::FetchXor, Size::DW, R10, -8, R0));
+                asm.load(Size::DW, R1, R10, -8);
+                asm.emit(Insn::alu64(Alu::Add, R0, R1));
+            },
+            |a, b| a.wrapping_add(a ^ b),
+        ),
+        (
+            |asm| {
+                asm.store(Size::DW, R10, -8, R6);
+                asm.mov(R0, R6);
+                asm.emit(Insn::atomic(Atomic::Cmpxchg, Size::DW, R10, -8, R7));
+                asm.load(Size::DW, R0, R10, -8);
+            },
+            |_, b| b,
+        ),
+    ];
+    fn alu(asm: &mut Assembler, op: Alu) {
+        asm.mov(R0, R6);
+        asm.emit(Insn::alu64(op, R0, R7));
+    }
+    let map = Map::create(MapSpec::array(MapKind::MmapArray, "out", 8, 1)).expect("map");
+    let out = map.mmap().expect("mmap");
+    let values = [0, 1, 7, 255, u64::MAX, 1 << 63, 0x8081_8283_8485_8687, -13i64 as u64];
+    for (n, (write, expected)) in steps.into_iter().enumerate() {
+        let mut asm = Assembler::new("compute");
+        asm.load(Size::DW, R6, R1, 0);
+        asm.load(Size::DW, R7, R1, 8);
+        write(&mut asm);
+        asm.load_map_value(R1, MapId(0), 0);
+        asm.store(Size::DW, R1, 0, R0);
+        asm.ret(0);
+        let prog = load(asm, Kind::RawTracepoint, &[&map]);
+        for a in values {
+            for b in values {
+                test_run::run(&prog, &[a, b], None).expect("runs");
+                assert_eq!(out.load(0), Some(expected(a, b)), "step {n} of {a:#x}, {b:#x}");
+            }
+        }
+    }
+}

@@ -222,3 +222,79 @@ fn later_processes_and_their_libraries_are_noticed() {
     assert_eq!((forked, executed, mapped, libc_mapped, ended), (true, true, true, true, true));
     assert!(watch.fds().count() > 0);
 }
+
+#[test]
+fn a_semaphore_is_up_while_attached() {
+    if skipped("a_semaphore_is_up_while_attached") {
+        return;
+    }
+    const SOURCE: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+__attribute__((section(".probes"))) volatile unsigned short semaphore;
+__attribute__((noinline)) void probe(long n) { __asm__ volatile("" :: "r"(n) : "memory"); }
+int main(int argc, char **argv) {
+    getchar();
+    if (semaphore != atoi(argv[1])) return 1;
+    for (long i = 0; i < 20; i++) if (semaphore) probe(i);
+    return 0;
+}
+"#;
+    let target = Target::compile("semaphore", SOURCE);
+    let map = Map::create(MapSpec::array(MapKind::MmapArray, "counts", 8, 1)).expect("map");
+    let counts = map.mmap().expect("mmap");
+    let site = Site { offset: target.offset("probe"), ref_ctr_offset: target.offset("semaphore"), cookie: 0 };
+    for (kind, total) in [(Kind::UprobeMulti, 20), (Kind::Uprobe, 40)] {
+        run(&target, "0");
+        let prog = load(count_program(MapId(0)), kind, &[&map]);
+        let links = link::attach_uprobes(&prog, &target.path, &[site], false, None).expect("attach");
+        run(&target, "1");
+        drop(links);
+        run(&target, "0");
+        assert_eq!(counts.load(0), Some(total), "{kind:?}");
+    }
+}
+
+#[test]
+fn one_process_can_be_chosen() {
+    if skipped("one_process_can_be_chosen") {
+        return;
+    }
+    let target = Target::compile("chosen", SOURCE);
+    let map = Map::create(MapSpec::array(MapKind::MmapArray, "counts", 8, 1)).expect("map");
+    let counts = map.mmap().expect("mmap");
+    for (kind, total) in [(Kind::UprobeMulti, 30), (Kind::Uprobe, 60)] {
+        let prog = load(count_program(MapId(0)), kind, &[&map]);
+        let mut children = [target.start(&["30"]), target.start(&["500"])];
+        let site = Site::new(target.offset("work"), 0);
+        let pid = children[0].id();
+        let links = link::attach_uprobes(&prog, &target.path, &[site], false, Some(pid)).expect("attach");
+        for child in &mut children {
+            child.stdin.take().expect("pipe").write_all(b"\n").expect("write");
+            assert!(child.wait().expect("wait").success());
+        }
+        drop(links);
+        assert_eq!(counts.load(0), Some(total), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_tracepoint_fires_by_its_number() {
+    if skipped("a_tracepoint_fires_by_its_number") {
+        return;
+    }
+    let path = "/sys/kernel/tracing/events/sched/sched_process_fork/id";
+    let Some(id) = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()) else {
+        eprintln!("SKIP a_tracepoint_fires_by_its_number: no {path} (tracefs is not mounted)");
+        return;
+    };
+    let map = Map::create(MapSpec::array(MapKind::MmapArray, "forks", 8, 1)).expect("map");
+    let forks = map.mmap().expect("mmap");
+    let prog = load(count_program(MapId(0)), Kind::Tracepoint, &[&map]);
+    let link = link::attach_tracepoint(&prog, id, 0).expect("attach");
+    for _ in 0..3 {
+        assert!(Command::new("true").status().expect("true").success());
+    }
+    drop(link);
+    assert!(forks.load(0) >= Some(3));
+}
