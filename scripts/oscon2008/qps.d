@@ -21,8 +21,11 @@
  * The totals hold what was counted between the rows and after the last one: a query that was under way when the script
  * began is not in query/s, one under way when it ends is.
  *
- * Example:
+ * Example (pgbench -M simple, one client; every transaction is seven statements):
  *   TIME                   query/s   exec/s commit/s  abort/s
+ *   2026 Nov 23 15:43:55     21656    21655     3093        0
+ *   ...
+ *   TOTAL                    47568    47567     6795        0
  */
 
 #pragma D option quiet

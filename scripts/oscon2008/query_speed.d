@@ -15,11 +15,25 @@
  * first digit, quote, minus sign or $, and by 63 characters at most: otherwise every literal would make a histogram of
  * its own.
  *
- * Example:
+ * Example (pgbench -M prepared, one client):
+ *    SELECT abalance FROM pgbench_accounts WHERE aid =
+ *              value  ------------- Distribution ------------- count
+ *                  2 |                                         0
+ *                  4 |@@@@@@@@@@@@@@@@@@                       3479
+ *                  8 |@@@@@@@@@@@@@@@@@@@@@                    3966
+ *                 16 |                                         90
+ *                 32 |                                         44
+ *                 64 |                                         6
+ *                128 |                                         0
  */
 
 #pragma D option quiet
 #pragma D option strsize=64
+
+/* The first assignment would make them int: too narrow for a time or an address. */
+self uint64_t simple;
+self uint64_t execute;
+self uint64_t text;
 
 dtrace:::BEGIN
 {
@@ -90,7 +104,7 @@ profile:::tick-5sec
 {
 	printf("\n%Y  statements by time, us\n", walltimestamp);
 	trunc(@speed, 10);
-	printa(" %s%@d\n", @speed);
+	printa("%s%@d\n", @speed);
 	trunc(@speed);
 }
 
@@ -98,5 +112,5 @@ dtrace:::END
 {
 	printf("\n%Y  statements by time, us\n", walltimestamp);
 	trunc(@speed, 10);
-	printa(" %s%@d\n", @speed);
+	printa("%s%@d\n", @speed);
 }

@@ -22,6 +22,12 @@
 #pragma D option defaultargs
 #pragma D option aggsortrev
 
+/* The first assignment would make them int: too narrow for a time or an address. */
+self uint64_t simple;
+self uint64_t execute;
+self uint64_t cpu;
+self uint64_t text;
+
 /* Idle again (or the statement failed, and idle all the same): whatever was under way is not any more. */
 postgresql*:::statement-status
 /arg0 == 0/
