@@ -113,7 +113,7 @@ pub fn library_fault(enabling: u32, probe: u32, probe_name: &str, reason: &str) 
 
 /// What was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Drop {
+pub enum DropKind {
     /// Records, for want of space in the principal buffer.
     Principal,
     /// Elements of aggregations.
@@ -134,49 +134,62 @@ pub enum Drop {
     StackStringOverflow,
     /// Errors in ERROR clauses.
     DoubleError,
+    /// Firings inside other firings of the same CPU, deeper than there is room for (eBPF only).
+    Nested,
 }
 
-impl Drop {
+impl DropKind {
     /// Every kind with its tag, its name in the singular, and what follows the name.
-    pub const ALL: &'static [(Drop, &'static str, &'static str, &'static str)] = &[
-        (Drop::Principal, "DTRACEDROP_PRINCIPAL", "drop", ""),
-        (Drop::Aggregation, "DTRACEDROP_AGGREGATION", "aggregation drop", ""),
-        (Drop::Dynamic, "DTRACEDROP_DYNAMIC", "dynamic variable drop", ""),
-        (Drop::DynamicRinse, "DTRACEDROP_DYNRINSE", "dynamic variable drop", " with non-empty rinsing list"),
-        (Drop::DynamicDirty, "DTRACEDROP_DYNDIRTY", "dynamic variable drop", " with non-empty dirty list"),
-        (Drop::Speculative, "DTRACEDROP_SPEC", "speculative drop", ""),
+    pub const ALL: &'static [(DropKind, &'static str, &'static str, &'static str)] = &[
+        (DropKind::Principal, "DTRACEDROP_PRINCIPAL", "drop", ""),
+        (DropKind::Aggregation, "DTRACEDROP_AGGREGATION", "aggregation drop", ""),
+        (DropKind::Dynamic, "DTRACEDROP_DYNAMIC", "dynamic variable drop", ""),
         (
-            Drop::SpeculationBusy,
+            DropKind::DynamicRinse,
+            "DTRACEDROP_DYNRINSE",
+            "dynamic variable drop",
+            " with non-empty rinsing list",
+        ),
+        (
+            DropKind::DynamicDirty,
+            "DTRACEDROP_DYNDIRTY",
+            "dynamic variable drop",
+            " with non-empty dirty list",
+        ),
+        (DropKind::Speculative, "DTRACEDROP_SPEC", "speculative drop", ""),
+        (
+            DropKind::SpeculationBusy,
             "DTRACEDROP_SPECBUSY",
             "failed speculation",
             " (available buffer(s) still busy)",
         ),
         (
-            Drop::SpeculationUnavailable,
+            DropKind::SpeculationUnavailable,
             "DTRACEDROP_SPECUNAVAIL",
             "failed speculation",
             " (no speculative buffer available)",
         ),
         (
-            Drop::StackStringOverflow,
+            DropKind::StackStringOverflow,
             "DTRACEDROP_STKSTROVERFLOW",
             "jstack()/ustack() string table overflow",
             "",
         ),
-        (Drop::DoubleError, "DTRACEDROP_DBLERROR", "error", " in ERROR probe enabling"),
+        (DropKind::DoubleError, "DTRACEDROP_DBLERROR", "error", " in ERROR probe enabling"),
+        (DropKind::Nested, "DTRACEDROP_NESTED", "nested probe drop", ""),
     ];
 }
 
 /// The message of a drop: `3 drops on CPU 0`, `1 dynamic variable drop`. `cpu` counts for the kinds that are
 /// kept by CPU (principal buffers and aggregations).
-pub fn drop(settings: &Settings, kind: Drop, count: u64, cpu: Option<u32>) -> String {
-    let Some((_, tag, name, rest)) = Drop::ALL.iter().find(|row| row.0 == kind) else {
+pub fn drop(settings: &Settings, kind: DropKind, count: u64, cpu: Option<u32>) -> String {
+    let Some((_, tag, name, rest)) = DropKind::ALL.iter().find(|row| row.0 == kind) else {
         return String::new();
     };
     let tag = if settings.drop_tags { format!("[{tag}] ") } else { String::new() };
     let plural = if count > 1 { "s" } else { "" };
     let place = match (kind, cpu) {
-        (Drop::Principal | Drop::Aggregation, Some(cpu)) => format!(" on CPU {cpu}"),
+        (DropKind::Principal | DropKind::Aggregation, Some(cpu)) => format!(" on CPU {cpu}"),
         _ => String::new(),
     };
     format!("{tag}{count} {name}{plural}{rest}{place}")
@@ -225,20 +238,20 @@ mod tests {
     fn drops_count_and_may_carry_tags() {
         let plain = Settings::default();
         let tags = Settings { drop_tags: true, ..Settings::default() };
-        assert_eq!(drop(&plain, Drop::Principal, 3, Some(0)), "3 drops on CPU 0");
-        assert_eq!(drop(&plain, Drop::Aggregation, 12, Some(1)), "12 aggregation drops on CPU 1");
-        assert_eq!(drop(&plain, Drop::Dynamic, 5, None), "5 dynamic variable drops");
+        assert_eq!(drop(&plain, DropKind::Principal, 3, Some(0)), "3 drops on CPU 0");
+        assert_eq!(drop(&plain, DropKind::Aggregation, 12, Some(1)), "12 aggregation drops on CPU 1");
+        assert_eq!(drop(&plain, DropKind::Dynamic, 5, None), "5 dynamic variable drops");
         assert_eq!(
-            drop(&plain, Drop::DynamicDirty, 1, None),
+            drop(&plain, DropKind::DynamicDirty, 1, None),
             "1 dynamic variable drop with non-empty dirty list"
         );
         assert_eq!(
-            drop(&plain, Drop::SpeculationUnavailable, 3, None),
+            drop(&plain, DropKind::SpeculationUnavailable, 3, None),
             "3 failed speculations (no speculative buffer available)"
         );
-        assert_eq!(drop(&tags, Drop::Principal, 1, Some(7)), "[DTRACEDROP_PRINCIPAL] 1 drop on CPU 7");
+        assert_eq!(drop(&tags, DropKind::Principal, 1, Some(7)), "[DTRACEDROP_PRINCIPAL] 1 drop on CPU 7");
         assert_eq!(
-            drop(&tags, Drop::DoubleError, 1, None),
+            drop(&tags, DropKind::DoubleError, 1, None),
             "[DTRACEDROP_DBLERROR] 1 error in ERROR probe enabling"
         );
     }

@@ -17,6 +17,7 @@ pub mod symbol;
 pub mod time;
 pub mod trace;
 
+pub use printf::{Format, FormatError};
 pub use time::{LocalTime, Utc};
 
 use crate::aggregate::SortOrder;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub raw_bytes: bool,
     /// `stackindent`: columns before a frame of a stack.
     pub stack_indent: usize,
+    /// The process of `-p` or `-c`, in which `%A` finds addresses that are bare integers.
+    pub target: Option<u32>,
     /// `droptags`: the kind of a drop before its message.
     pub drop_tags: bool,
     /// `aggzoom`: bars are scaled to the largest bucket, not to the total.
@@ -62,6 +65,7 @@ impl Default for Settings {
             quiet: false,
             raw_bytes: false,
             stack_indent: 14,
+            target: None,
             drop_tags: false,
             agg_zoom: false,
             agg_pack: false,

@@ -1,5 +1,7 @@
 //! Numbers and padding as printf(3) writes them.
 
+use std::io::Write;
+
 /// Columns that a field is padded to at most: a width may come from traced data.
 const MAX_WIDTH: usize = 1 << 24;
 
@@ -60,6 +62,18 @@ pub enum Base {
 
 /// Writes an integer of 64 bits; for [`Base::Signed`] they are read as `i64`.
 pub fn integer(out: &mut Vec<u8>, raw: u64, base: Base, spec: &Spec) {
+    if *spec == Spec::default() {
+        // Most conversions of most scripts: nothing to pad, so nothing to build first.
+        // Writing to a vector cannot fail.
+        let _ = match base {
+            Base::Signed => write!(out, "{}", raw as i64),
+            Base::Unsigned => write!(out, "{raw}"),
+            Base::Octal => write!(out, "{raw:o}"),
+            Base::Hex => write!(out, "{raw:x}"),
+            Base::UpperHex => write!(out, "{raw:X}"),
+        };
+        return;
+    }
     let (sign, digits) = match base {
         Base::Signed if (raw as i64) < 0 => ("-", (raw as i64).unsigned_abs().to_string()),
         Base::Signed if spec.plus => ("+", raw.to_string()),

@@ -85,7 +85,7 @@ impl Format {
         let mut used = 0;
         for conversion in self.conversions() {
             let name = conversion.row.name;
-            let number = self.number_of(conversion);
+            let number = conversion.number;
             for star in dynamic(conversion) {
                 let Some(arg) = args.get(used) else {
                     return error(
@@ -152,11 +152,6 @@ impl Format {
             );
         }
         Ok(())
-    }
-
-    /// The number that messages give a conversion.
-    fn number_of(&self, conversion: &Conversion) -> usize {
-        conversion.number
     }
 }
 

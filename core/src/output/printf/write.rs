@@ -106,8 +106,13 @@ fn one(out: &mut Vec<u8>, context: &Context<'_>, conversion: &Conversion, spec: 
         (Style::KernelAddress, &Value::Int { raw, .. }) => {
             text(out, symbol::kernel_address(context, raw).as_bytes(), spec);
         }
-        // A bare address of a process, which the record does not name.
-        (Style::UserAddress, &Value::Int { raw, .. }) => text(out, format!("{raw:#x}").as_bytes(), spec),
+        (Style::UserAddress, &Value::Int { raw, .. }) => {
+            let name = match context.settings.target {
+                Some(pid) => symbol::user_address(context, pid, raw),
+                None => format!("{raw:#x}"),
+            };
+            text(out, name.as_bytes(), spec);
+        }
         (Style::Time, &Value::Int { raw, .. }) => {
             text(out, local_time(context, raw).adb().as_bytes(), spec);
         }
