@@ -16,20 +16,30 @@ pub fn print_unprinted(out: &mut Vec<u8>, context: &Context<'_>, aggregations: &
     }
     let start = out.len();
     for aggregation in left {
-        print_one(out, context, aggregation, out.len() > start);
+        let distance = if out.len() > start { Distance::Far } else { Distance::Near };
+        print_one(out, context, aggregation, distance);
     }
 }
 
-/// One aggregation. `continued`: something stands above, from which a shared heading keeps a distance.
+/// What stands above an aggregation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Distance {
+    /// The empty line that comes before all aggregations at the end.
+    Near,
+    /// A `printa`'s empty line, or another aggregation.
+    Far,
+}
+
+/// One aggregation.
 pub(super) fn print_one(
     out: &mut Vec<u8>,
     context: &Context<'_>,
     aggregation: &Aggregation,
-    continued: bool,
+    above: Distance,
 ) {
     let rows = joined(&[aggregation], &context.settings.order);
     let layout = Layout::of(context, &rows);
-    layout.heading(out, &rows, continued);
+    layout.heading(out, &rows, above);
     for row in &rows {
         layout.row(out, context, row);
     }
@@ -59,7 +69,7 @@ impl Layout {
         let is_bar = cells.first().is_some_and(|c| matches!(c.func, AggFunc::Count | AggFunc::Sum));
         if settings.agg_hist && is_bar {
             let values = cells.iter().filter_map(|cell| cell.words.first().copied());
-            return Layout::Bars(Scale::of(values, settings.agg_zoom));
+            return Layout::Bars(Scale::of_keys(values, settings.agg_zoom));
         }
         match Packed::of(&cells) {
             Some(packed) if settings.agg_pack => Layout::Packed(packed),
@@ -67,11 +77,14 @@ impl Layout {
         }
     }
 
-    /// The heading that the rows share, if there are rows and they share one.
-    fn heading(&self, out: &mut Vec<u8>, rows: &[Row<'_>], continued: bool) {
+    /// The heading that the rows share, if there are rows and they share one. An empty line of its own comes before
+    /// it, but for bars at the end, which stand right under the line that is there.
+    fn heading(&self, out: &mut Vec<u8>, rows: &[Row<'_>], above: Distance) {
         let Some(row) = rows.first() else { return };
-        if continued && !matches!(self, Layout::Columns) {
-            out.push(b'\n');
+        match self {
+            Layout::Columns => return,
+            Layout::Bars(_) if above == Distance::Near => {}
+            Layout::Bars(_) | Layout::Packed(_) => out.push(b'\n'),
         }
         let width: usize = row.key.iter().map(|value| packed_width(value) + 1).sum();
         match (self, row.cells.first()) {
@@ -222,6 +235,16 @@ mod tests {
                 3
             )
         );
+        let bars = |values: &[i64], zoom| {
+            let rows: Vec<(Key, i64)> = values.iter().map(|&v| (vec![Value::int(v)], v)).collect();
+            let settings = Settings { agg_zoom: zoom, ..settings.clone() };
+            let text = shown(&settings, &[&table(1, AggFunc::Sum, &rows)]);
+            text.lines().skip(1).map(|line| line.matches('@').count()).collect::<Vec<_>>()
+        };
+        assert_eq!(bars(&[-10, 10, 20], false), [5, 5, 10]);
+        assert_eq!(bars(&[-10, 10, 20], true), [10, 10, 19]);
+        assert_eq!(bars(&[1, 5, 6], true), [7, 33, 40]);
+        assert_eq!(bars(&[-100, -20, -5], true), [38, 8, 2]);
         let max = table(1, AggFunc::Max, &[(vec![], 5)]);
         assert_eq!(shown(&settings, &[&max]), "                5\n", "only counts and sums");
     }
@@ -232,7 +255,7 @@ mod tests {
         let t = table(1, AggFunc::Quantize, &[(vec![Value::string("a")], 1)]);
         assert_eq!(
             shown(&settings, &[&t, &t]),
-            "              key  min .---. max  | count\n                a    0 : X : 2    | 1\n\
+            "\n              key  min .---. max  | count\n                a    0 : X : 2    | 1\n\
              \n              key  min .---. max  | count\n                a    0 : X : 2    | 1\n"
         );
     }

@@ -10,6 +10,9 @@ use crate::aggregate::{
 /// Columns of a bar.
 const BAR: usize = 40;
 
+/// The part of a bar that the largest count takes under `aggzoom`.
+const ZOOM_PERCENT: u128 = 95;
+
 /// What all bars of one distribution are drawn in proportion to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scale {
@@ -33,10 +36,20 @@ impl Scale {
         scale
     }
 
-    /// The part of `length` that a count takes, as a fraction of whole numbers. Zoomed, the largest
-    /// takes 95% of it.
+    /// The scale of bars over keys (`agghist`). dtrace keeps their total as an integer, so zooming rounds it down:
+    /// a largest value of 6 fills the bar, one of 100 does not.
+    pub fn of_keys(values: impl IntoIterator<Item = i64>, zoom: bool) -> Scale {
+        let mut scale = Scale::of(values, zoom);
+        if zoom {
+            scale.total = scale.total * 100 / ZOOM_PERCENT;
+            scale.zoom = false;
+        }
+        scale
+    }
+
+    /// The part of `length` that a count takes, as a fraction of whole numbers.
     fn fraction(&self, count: i64, length: usize) -> (u128, u128) {
-        let percent = if self.zoom { 95 } else { 100 };
+        let percent = if self.zoom { ZOOM_PERCENT } else { 100 };
         let magnitude = u128::from(count.unsigned_abs());
         (magnitude * length as u128 * percent, (self.total * 100).max(1))
     }
@@ -92,7 +105,7 @@ pub fn heading(out: &mut Vec<u8>, what: &str, width: usize) {
 pub fn histogram(out: &mut Vec<u8>, settings: &Settings, cell: &Cell<'_>) {
     let words = &cell.words[..];
     let labels = Labels::of(&cell.func);
-    let Some((first, last)) = shown_range(words, &labels) else { return };
+    let Some((first, last)) = shown_range(&cell.func, words, &labels) else { return };
     let shown = words.get(first..=last).unwrap_or_default();
     let scale = Scale::of(shown.iter().copied(), settings.agg_zoom);
     out.push(b'\n');
@@ -104,14 +117,16 @@ pub fn histogram(out: &mut Vec<u8>, settings: &Settings, cell: &Cell<'_>) {
 }
 
 /// The buckets to show: those with counts, and an empty one on either side where there is one.
-fn shown_range(words: &[i64], labels: &Labels) -> Option<(usize, usize)> {
+fn shown_range(func: &AggFunc, words: &[i64], labels: &Labels) -> Option<(usize, usize)> {
+    let is_llquantize = matches!(func, AggFunc::Llquantize(_));
     let end = words.len().checked_sub(1)?;
     let Some((first, last)) = occupied(words) else {
         // Cleared, or only weights of zero: something around zero, or the first buckets.
         return match labels {
             Labels::None => None,
             Labels::Powers => Some((QUANTIZE_ZEROBUCKET - 1, QUANTIZE_ZEROBUCKET + 1)),
-            _ => Some((0, end.min(2))),
+            Labels::Bounds(_) if is_llquantize => Some((0, end.min(1))),
+            Labels::Bounds(_) => Some((0, end.min(2))),
         };
     };
     Some((first.saturating_sub(1), (last + 1).min(end)))
@@ -169,8 +184,8 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// The range over all elements of an aggregation, with an empty bucket on the outside;
-    /// `None` if the function cannot be packed.
+    /// All buckets of an `lquantize`; for a `quantize` those that any element of the aggregation uses, with an empty
+    /// one on either side. `None` if the function cannot be packed.
     pub fn of(cells: &[&Cell<'_>]) -> Option<Packed> {
         let func = cells.first()?.func;
         let ranges = cells.iter().filter_map(|cell| occupied(&cell.words));
@@ -182,27 +197,24 @@ impl Packed {
                 let first = if first == QUANTIZE_ZEROBUCKET { first } else { first.saturating_sub(1) };
                 Some(Packed { first, last: (last + 1).min(QUANTIZE_NBUCKETS - 1) })
             }
-            AggFunc::Lquantize(l) => {
-                let (first, last) = range.unwrap_or((0, 0));
-                Some(Packed { first, last: (last + 1).min(l.words() - 1) })
-            }
+            AggFunc::Lquantize(l) => Some(Packed { first: 0, last: l.words() - 1 }),
             _ => None,
         }
     }
 
-    /// The words around the distribution: the least and the greatest value shown, padded.
+    /// What stands on either side of the distribution: the least and the greatest value, in columns.
     fn edges(&self, func: &AggFunc) -> (String, String) {
-        let (first, last) = (self.first, self.last);
         match func {
-            AggFunc::Lquantize(l) => {
+            AggFunc::Lquantize(_) => {
                 let labels = Labels::of(func);
-                let least = labels.of_bucket(first);
-                let greatest = format!(">= {}", l.level_start(last.saturating_sub(1)));
-                (format!("{least:>8}"), format!("{greatest:<8}"))
+                (
+                    format!("{:>8}", labels.of_bucket(self.first)),
+                    format!("{:<8}", labels.of_bucket(self.last)),
+                )
             }
             _ => {
-                let (least, greatest) = (quantize_bucket_value(first), quantize_bucket_value(last));
-                (format!("{least:>4}"), format!("{greatest:<4}"))
+                let edge = quantize_bucket_value;
+                (format!(" {:>4}", edge(self.first)), format!("{:<4}", edge(self.last)))
             }
         }
     }
@@ -210,10 +222,10 @@ impl Packed {
     /// The heading of packed lines; `width` is that of the keys, 0 without.
     pub fn heading(&self, out: &mut Vec<u8>, func: &AggFunc, width: usize) {
         let (least, greatest) = self.edges(func);
-        let (least, greatest) = (least.chars().count(), greatest.chars().count());
+        let (least, greatest) = (least.len(), greatest.len());
         let key = if width > 0 { "key" } else { "" };
         let line = "-".repeat(self.last.saturating_sub(self.first) + 1);
-        push(out, &format!("{key:>width$} {:>least$} .{line}. {:<greatest$} | count\n", "min", "max"));
+        push(out, &format!("{key:>width$}{:>least$} .{line}. {:<greatest$} | count\n", "min", "max"));
     }
 
     /// One distribution in a line, after its key.
@@ -223,7 +235,7 @@ impl Packed {
         let scale = Scale::of(shown.iter().copied(), settings.agg_zoom);
         let packed: String = shown.iter().map(|&count| glyph(settings, count, &scale)).collect();
         let total = shown.iter().fold(0i64, |sum, &count| sum.wrapping_add(count));
-        push(out, &format!(" {least} :{packed}: {greatest} | {total}\n"));
+        push(out, &format!("{least} :{packed}: {greatest} | {total}\n"));
     }
 }
 
@@ -348,6 +360,8 @@ mod tests {
         assert_eq!(rows[1], "               3 |@@@@@@@@@@@@@                            1");
         assert_eq!(rows[9], "              20 |@@@@@@@@@@@@@@@@@@@@@@@@@@@              2");
         assert_eq!(rows[10], "              30 |                                         0");
+        let empty: Vec<String> = lines(l, &[]).iter().map(|row| row[..16].trim().to_string()).collect();
+        assert_eq!(empty, ["< 1", "1"]);
         let rows = lines(l, &[(0, 1), (1000, 1)]);
         assert!(rows[0].starts_with("             < 1 |@@@"));
         assert!(rows.last().unwrap().starts_with("         >= 1000 |@@@"));
@@ -396,16 +410,26 @@ mod tests {
             "              key  min .-------. max  | count\n   -2 :   _ X : 8    | 8\n   -2 : X     : 8    | 1\n"
         );
         assert_eq!(Packed::of(&[&cell(AggFunc::Sum, &[])]), None);
-        let l = AggFunc::Lquantize(Lquantize::new(0, 100, 10).unwrap());
-        let c = cell(l, &[(5, 1), (25, 1)]);
-        let mut out = Vec::new();
-        let packed = Packed::of(&[&c]).unwrap();
-        packed.heading(&mut out, &l, 0);
-        packed.line(&mut out, &settings, &c);
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "      min .----. max      | count\n        0 :x x : >= 30    | 2\n"
-        );
+    }
+
+    #[test]
+    fn packed_lquantize_shows_every_bucket() {
+        let l = AggFunc::Lquantize(Lquantize::new(-10, 20, 1).unwrap());
+        let c = cell(l, &[(-10, -1), (-5, 1), (0, 1)]);
+        let shown = |zoom, encoding| {
+            let settings = Settings { agg_zoom: zoom, encoding, ..Settings::default() };
+            let packed = Packed::of(&[&c]).unwrap();
+            let mut out = Vec::new();
+            packed.heading(&mut out, &l, 0);
+            packed.line(&mut out, &settings, &c);
+            String::from_utf8(out).unwrap()
+        };
+        let heading = "     min .--------------------------------. max      | count\n";
+        let line = "   < -10 : V    X    X                    : >= 20    | 1\n";
+        assert_eq!(shown(true, Encoding::Ascii), format!("{heading}{line}"));
+        let line = "   < -10 : v    x    x                    : >= 20    | 1\n";
+        assert_eq!(shown(false, Encoding::Ascii), format!("{heading}{line}"));
+        assert!(shown(false, Encoding::Utf8).contains(": v    \u{2583}    \u{2583}  "));
     }
 
     #[test]

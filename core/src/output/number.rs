@@ -105,7 +105,7 @@ fn signed_number(out: &mut Vec<u8>, sign: &str, digits: &str, spec: &Spec, zeroe
 
 /// Writes a floating point number as `e`, `f` or `g` (upper case for upper case letters).
 pub fn float(out: &mut Vec<u8>, value: f64, conversion: u8, spec: &Spec) {
-    let sign = match (value.is_sign_negative() && !value.is_nan(), spec.plus, spec.space) {
+    let sign = match (value.is_sign_negative(), spec.plus, spec.space) {
         (true, ..) => "-",
         (_, true, _) => "+",
         (_, _, true) => " ",

@@ -16,7 +16,7 @@ pub fn printa(
     match (format, aggregations) {
         (None, [one]) => {
             out.push(b'\n');
-            aggregation::print_one(out, context, one, false);
+            aggregation::print_one(out, context, one, aggregation::Distance::Far);
         }
         (None, several) => {
             out.push(b'\n');

@@ -106,6 +106,8 @@ enum Style {
     Percent,
     /// Signed where the argument is, else unsigned.
     Decimal,
+    /// Signed whatever the argument is (illumos' tst.signs; Oracle takes `%i` for `%d`).
+    Signed,
     Integer(Base),
     Char,
     WideChar,
@@ -152,7 +154,7 @@ pub static CONVERSIONS: &[Row] = &[
     row("c", SMALL_INTEGER, Accepts::SmallInteger, Style::Char),
     row("C", SMALL_INTEGER, Accepts::SmallInteger, Style::EscapedChar),
     row("d", ANY_INTEGER, Accepts::Integer, Style::Decimal),
-    row("i", ANY_INTEGER, Accepts::Integer, Style::Decimal),
+    row("i", ANY_INTEGER, Accepts::Integer, Style::Signed),
     row("o", ANY_INTEGER, Accepts::Integer, Style::Integer(Base::Octal)),
     row("u", ANY_INTEGER, Accepts::Integer, Style::Integer(Base::Unsigned)),
     row("x", ANY_INTEGER, Accepts::Integer, Style::Integer(Base::Hex)),

@@ -92,6 +92,9 @@ fn one(out: &mut Vec<u8>, context: &Context<'_>, conversion: &Conversion, spec: 
             let raw = if signed { raw } else { cut(raw, bytes) };
             integer(out, raw, base, spec);
         }
+        (Style::Signed, &Value::Int { raw, bytes, .. }) => {
+            integer(out, extended(raw, bytes), Base::Signed, spec);
+        }
         (Style::Integer(base), &Value::Int { raw, bytes, .. }) => integer(out, cut(raw, bytes), base, spec),
         (Style::Char, &Value::Int { raw, .. }) => pad(out, &[raw as u8], spec),
         (Style::WideChar, &Value::Int { raw, .. }) => {
@@ -164,6 +167,16 @@ fn cut(raw: u64, bytes: u8) -> u64 {
         1 => u64::from(raw as u8),
         2 => u64::from(raw as u16),
         4 => u64::from(raw as u32),
+        _ => raw,
+    }
+}
+
+/// The bits that belong to a width, the highest of them taken for a sign.
+fn extended(raw: u64, bytes: u8) -> u64 {
+    match bytes {
+        1 => raw as i8 as u64,
+        2 => raw as i16 as u64,
+        4 => raw as i32 as u64,
         _ => raw,
     }
 }
@@ -293,6 +306,9 @@ pub(crate) mod tests {
             "ffffffff ffffffffffffffff"
         );
         assert_eq!(printf("%u %o", &[Value::int_of(u64::MAX, 1, true), Value::int(8)]), "255 10");
+        let signs = |signed| [(); 3].map(|()| Value::int_of(0xffff, 2, signed));
+        assert_eq!(printf("%d %i %u", &signs(false)), "65535 -1 65535");
+        assert_eq!(printf("%d %i %u", &signs(true)), "-1 -1 65535");
         assert_eq!(printf("%p", &[Value::pointer(0xbeef)]), "beef");
         assert_eq!(
             printf("[%-5d|%05d|%+d|%'d]", &[1, 2, 3, 1_234_567].map(Value::int)),
