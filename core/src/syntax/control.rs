@@ -21,12 +21,14 @@ pub(super) fn read(text: &str, span: Span) -> Control {
     let first = words.first().map_or("", String::as_str);
     match first {
         "" | "ident" => Control::Nothing,
-        "pragma" => Control::Pragma(Pragma { words, text: body.to_string(), span }),
-        "error" => {
-            let message = body.get(5..).unwrap_or("").trim();
-            Control::Bad(Diag::error(Tag::D_PRAGERR, span, format!("#error: {message}")))
-        }
-        "line" => line(&words[1..], span),
+        "pragma" => match words.iter().position(|w| w == "error") {
+            Some(at @ (1 | 2)) if at == 1 || words.get(1).is_some_and(|w| w == "D") => {
+                error(words.get(at + 1..).unwrap_or(&[]), span)
+            }
+            _ => Control::Pragma(Pragma { words, text: body.to_string(), span }),
+        },
+        "error" => error(words.get(1..).unwrap_or(&[]), span),
+        "line" => line(words.get(1..).unwrap_or(&[]), span),
         number if number.bytes().all(|b| b.is_ascii_digit()) => line(&words, span),
         other => {
             let message = format!("invalid control directive: #{other}");
@@ -39,6 +41,12 @@ pub(super) fn read(text: &str, span: Span) -> Control {
             })
         }
     }
+}
+
+/// `#error words` and `#pragma D error words`; dtrace ends each word with a blank.
+fn error(words: &[String], span: Span) -> Control {
+    let text: String = words.iter().map(|w| format!("{} ", w.trim_matches('"'))).collect();
+    Control::Bad(Diag::error(Tag::D_PRAGERR, span, format!("#error: {text}")))
 }
 
 /// `77 "file" flags...`.

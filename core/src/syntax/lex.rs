@@ -108,6 +108,8 @@ pub(super) struct Lexer<'a> {
     /// Control lines before this offset were read already (the lexer may be set back).
     control_done: usize,
     pub pragmas: Vec<Pragma>,
+    /// `-x pspec` is on, perhaps by a pragma further up.
+    pub pspec: bool,
     pub line_marks: Vec<(u32, u32, Option<String>)>,
     /// Findings about control lines.
     pub diags: Vec<Diag>,
@@ -124,6 +126,7 @@ impl<'a> Lexer<'a> {
             pos: 0,
             control_done: 0,
             pragmas: Vec::new(),
+            pspec: config.pspec,
             line_marks: Vec::new(),
             diags: Vec::new(),
             used_args: BTreeSet::new(),
@@ -171,6 +174,8 @@ impl<'a> Lexer<'a> {
                         return Err(self.bad(start, (Tag::D_SYNTAX, message.to_string())));
                     }
                 },
+                // Oracle's addition to the language.
+                b'/' if self.byte(self.pos + 1) == b'/' => self.pos = self.line_end(self.pos),
                 b'#' if self.starts_line(self.pos) => {
                     let end = self.line_end(self.pos);
                     self.control(self.pos, end);
@@ -200,7 +205,10 @@ impl<'a> Lexer<'a> {
         self.control_done = end;
         match control::read(self.slice(start, end), self.span(start, end)) {
             Control::Nothing => {}
-            Control::Pragma(pragma) => self.pragmas.push(pragma),
+            Control::Pragma(pragma) => {
+                self.pspec |= pragma.words.get(1..4).is_some_and(|w| w == ["D", "option", "pspec"]);
+                self.pragmas.push(pragma);
+            }
             Control::Line(number, file) => self.line_marks.push((end as u32 + 1, number, file)),
             Control::Bad(diag) => self.diags.push(diag),
         }
@@ -215,8 +223,13 @@ impl<'a> Lexer<'a> {
         if let Err(bad) = self.skip_blanks() {
             return bad;
         }
-        let start = self.pos;
+        let mut start = self.pos;
         let tok = self.token_here();
+        if matches!(tok, Tok::Bad(Tag::D_CHR_NL | Tag::D_STR_NL, _)) {
+            // dtrace names the line the constant runs into.
+            self.pos = (self.pos + 1).min(self.text.len());
+            start = self.pos;
+        }
         Token { tok, span: self.span(start, self.pos) }
     }
 
@@ -301,19 +314,21 @@ impl<'a> Lexer<'a> {
 
     /// Does a `/` that ends at `end` close a predicate? It does when the next
     /// character is `{`, `;`, another `/`, or nothing (comments do not count).
-    pub fn slash_closes(&self, end: usize) -> bool {
+    /// Then: where that character is.
+    pub fn slash_closes(&self, end: usize) -> Option<usize> {
         let mut at = end;
         loop {
             match self.bytes().get(at) {
-                None | Some(b';' | b'{') => return true,
+                None | Some(b';' | b'{') => return Some(at),
                 Some(b'/') if self.byte(at + 1) == b'*' => match self.comment_end(at) {
                     Some(end) => at = end,
-                    None => return true,
+                    None => return Some(at),
                 },
-                Some(b'/') => return true,
+                Some(b'/') if self.byte(at + 1) == b'/' => at = self.line_end(at),
+                Some(b'/') => return Some(at),
                 Some(b' ' | b'\t' | b'\n' | b'\r' | 11 | 12) => at += 1,
                 Some(b'#') if self.starts_line(at) => at = self.line_end(at),
-                Some(_) => return false,
+                Some(_) => return None,
             }
         }
     }

@@ -4,6 +4,7 @@
 use super::super::ast::{Declarator, Derived, Name, Param};
 use super::super::lex::Tok;
 use super::{Parser, R};
+use crate::diagnostic::Tag;
 
 /// Must a declarator have a name?
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,8 +80,14 @@ impl Parser<'_> {
         self.brackets += 1;
         let result = if self.at_op("]") {
             Derived::Array(None)
-        } else if self.type_starts(0) {
-            Derived::Assoc(self.parameter_list()?)
+        } else if self.at_op("...") || self.type_starts(0) {
+            let params = if self.at_op("...") { Vec::new() } else { self.parameter_list()? };
+            let span = self.span();
+            if self.eat_op("...") {
+                let message = "array prototype may not use a variable-length argument list";
+                self.report(Tag::D_DECL_PROTO_VARARGS, span, message);
+            }
+            Derived::Assoc(params)
         } else {
             Derived::Array(Some(self.constant()?))
         };

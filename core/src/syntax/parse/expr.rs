@@ -150,16 +150,11 @@ impl Parser<'_> {
 
     /// Is the `/` here the end of the predicate?
     fn closes_predicate(&mut self) -> R<bool> {
-        let span = self.span();
-        if !self.in_predicate || !self.lex.slash_closes(span.end as usize) {
+        let end = self.span().end as usize;
+        if !self.in_predicate || self.lex.slash_closes(end).is_none() {
             return Ok(false);
         }
-        let open = match (self.parens, self.brackets) {
-            (0, 0) => return Ok(true),
-            (0, _) => "]",
-            _ => ")",
-        };
-        Err(self.report(Tag::D_SYNTAX, span, format!("closing {open} expected in predicate before /")))
+        if self.parens == 0 && self.brackets == 0 { Ok(true) } else { Err(self.fail()) }
     }
 
     /// Prefix operators and casts.

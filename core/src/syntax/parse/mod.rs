@@ -223,6 +223,14 @@ impl<'a> Parser<'a> {
     fn fail(&mut self) -> Fail {
         let Token { tok, span } = self.token(0).clone();
         let message = match tok {
+            Tok::Op("/") if self.in_predicate && self.parens + self.brackets > 0 => {
+                if let Some(at) = self.lex.slash_closes(span.end as usize) {
+                    let open = if self.parens > 0 { ")" } else { "]" };
+                    let message = format!("closing {open} expected in predicate before /");
+                    return self.report(Tag::D_SYNTAX, self.lex.span(at, at), message);
+                }
+                "syntax error near \"/\"".to_string()
+            }
             Tok::Bad(tag, message) => return self.report(tag, span, message),
             // What is missing at the end is a consequence of the first error.
             Tok::Eof if !self.diags.is_empty() => return Fail,

@@ -67,7 +67,7 @@ impl Parser<'_> {
         let (from, to) = (self.lex.pos, self.lex.spec_end());
         let run = self.lex.slice(from, to);
         let word = match run.find('*') {
-            Some(at) if at > 0 && !self.lex.config.pspec => run.get(..at).unwrap_or(run),
+            Some(at) if at > 0 && !self.lex.pspec => run.get(..at).unwrap_or(run),
             _ => run,
         };
         if run.is_empty() {
