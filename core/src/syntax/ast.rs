@@ -78,36 +78,74 @@ pub enum ExprKind {
     /// Bytes between the quotes, escapes resolved.
     Str(Vec<u8>),
     /// `x`, `self->x`, `this->x`.
-    Ident { scope: Scope, name: String },
+    Ident {
+        scope: Scope,
+        name: String,
+    },
     /// `` `sym`` or ``mod`sym``.
-    KernelSymbol { module: Option<String>, name: String },
+    KernelSymbol {
+        module: Option<String>,
+        name: String,
+    },
     /// `@name`, `@name[k, ...]`; the name is `_` for the anonymous one; `key` is `None` without brackets.
-    Aggregation { name: String, key: Option<Vec<Expr>> },
+    Aggregation {
+        name: String,
+        key: Option<Vec<Expr>>,
+    },
     Unary(UnaryOp, Box<Expr>),
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
     /// `a op= b`; plain `=` has no operator.
-    Assign { op: Option<BinaryOp>, target: Box<Expr>, value: Box<Expr> },
+    Assign {
+        op: Option<BinaryOp>,
+        target: Box<Expr>,
+        value: Box<Expr>,
+    },
     /// `++x`, `x--`, ...
-    IncDec { increment: bool, prefix: bool, target: Box<Expr> },
+    IncDec {
+        increment: bool,
+        prefix: bool,
+        target: Box<Expr>,
+    },
     Cond(Box<Expr>, Box<Expr>, Box<Expr>),
     /// `a, b`.
     Comma(Box<Expr>, Box<Expr>),
-    Cast { ty: TypeName, of: Box<Expr> },
+    Cast {
+        ty: TypeName,
+        of: Box<Expr>,
+    },
     SizeofType(TypeName),
     SizeofExpr(Box<Expr>),
-    Offsetof { ty: TypeName, member: Name },
+    Offsetof {
+        ty: TypeName,
+        member: Name,
+    },
     /// `stringof x`, `stringof(x)`.
     Stringof(Box<Expr>),
     /// `xlate <type> (x)`.
-    Xlate { ty: TypeName, of: Box<Expr> },
+    Xlate {
+        ty: TypeName,
+        of: Box<Expr>,
+    },
     /// `f(args)`: `f` is an expression only for the sake of the error message.
-    Call { function: Box<Expr>, args: Vec<Expr> },
+    Call {
+        function: Box<Expr>,
+        args: Vec<Expr>,
+    },
     /// `a[i]`, `assoc[k1, k2]`.
-    Index { of: Box<Expr>, index: Vec<Expr> },
+    Index {
+        of: Box<Expr>,
+        index: Vec<Expr>,
+    },
     /// `a.m`.
-    Member { of: Box<Expr>, member: Name },
+    Member {
+        of: Box<Expr>,
+        member: Name,
+    },
     /// `p->m` (also when `p` is no pointer: the checker says so).
-    Arrow { of: Box<Expr>, member: Name },
+    Arrow {
+        of: Box<Expr>,
+        member: Name,
+    },
     /// Stands where parsing failed.
     Error,
 }
@@ -234,10 +272,22 @@ pub enum BaseType {
     /// Only `signed`, `unsigned`, `short`, `long`: int is meant.
     Implicit,
     /// `void char int float double _Bool string` or a typedef's name.
-    Named { module: Option<String>, name: Name },
+    Named {
+        module: Option<String>,
+        name: Name,
+    },
     /// `struct s`, `struct s { ... }`, ``struct mod`s``.
-    Composite { union: bool, module: Option<String>, tag: Option<Name>, members: Option<Vec<Declaration>> },
-    Enum { module: Option<String>, tag: Option<Name>, constants: Option<Vec<(Name, Option<Expr>)>> },
+    Composite {
+        union: bool,
+        module: Option<String>,
+        tag: Option<Name>,
+        members: Option<Vec<Declaration>>,
+    },
+    Enum {
+        module: Option<String>,
+        tag: Option<Name>,
+        constants: Option<Vec<(Name, Option<Expr>)>>,
+    },
 }
 
 /// `*const p[3]`, `f(int)`, `bits : 3`: how a name is declared.
@@ -247,20 +297,27 @@ pub struct Declarator {
     pub name: Option<Name>,
     /// From the name outwards: `*p[3]` is `[Array(3), Pointer]`.
     pub derived: Vec<Derived>,
-    /// Width of a bit-field.
-    pub bits: Option<Expr>,
+    /// Width of a bit-field (boxed: types contain expressions, expressions types).
+    pub bits: Option<Box<Expr>>,
     pub span: Span,
 }
 
 /// One step of a declarator.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Derived {
-    Pointer { is_const: bool, is_volatile: bool, is_restrict: bool },
+    Pointer {
+        is_const: bool,
+        is_volatile: bool,
+        is_restrict: bool,
+    },
     /// `[n]`, `[]`.
     Array(Option<Expr>),
     /// `[int, string]`: an associative array's key.
     Assoc(Vec<Param>),
-    Function { params: Vec<Param>, varargs: bool },
+    Function {
+        params: Vec<Param>,
+        varargs: bool,
+    },
 }
 
 /// A parameter or key part: a type, perhaps with a name.

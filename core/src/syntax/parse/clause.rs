@@ -1,0 +1,154 @@
+//! Clauses: probe descriptions, predicate, statements.
+
+use super::super::ast::{Clause, Expr, ExprKind, ProbeSpec, Stmt};
+use super::super::lex::Tok;
+use super::super::{LastPart, macros};
+use super::{Fail, Parser, R};
+use crate::diagnostic::Tag;
+
+impl Parser<'_> {
+    /// `probes / predicate / { statements }`. The lexer stands at the first
+    /// description, nothing is read ahead.
+    pub(super) fn clause(&mut self) -> R<Clause> {
+        let mut probes = Vec::new();
+        loop {
+            if let Some(probe) = self.probe_spec()? {
+                probes.push(probe);
+            }
+            if !self.eat_op(",") {
+                break;
+            }
+            self.rewind();
+            if let Err(bad) = self.lex.skip_blanks() {
+                self.ahead.push_back(bad);
+                return Err(self.fail());
+            }
+        }
+        let start = probes.first().map_or_else(|| self.lex.span(self.last_end, self.last_end), |p| p.span);
+        let mut predicate = None;
+        if self.eat_op("/") {
+            self.in_predicate = true;
+            let expr = self.expression();
+            self.in_predicate = false;
+            predicate = Some(expr?.expr);
+            self.expect_op("/")?;
+            if !self.at_op("{") {
+                if matches!(self.tok(0), Tok::Bad(..)) {
+                    return Err(self.fail());
+                }
+                let span = self.span_from(start);
+                self.report(Tag::D_SYNTAX, span, "expected actions { } following predicate");
+                return Ok(Clause { probes, predicate, body: Some(Vec::new()), span });
+            }
+        }
+        if !self.at_op("{") {
+            let span = self.span_from(start);
+            if self.lex.config.require_body {
+                let message = "expected predicate and/or actions following probe description";
+                return Err(self.report(Tag::D_SYNTAX, span, message));
+            }
+            return Ok(Clause { probes, predicate, body: None, span });
+        }
+        let body = self.block()?;
+        Ok(Clause { probes, predicate, body: Some(body), span: self.span_from(start) })
+    }
+
+    /// One description; `None` if it is invalid (which is reported).
+    fn probe_spec(&mut self) -> R<Option<ProbeSpec>> {
+        let (from, to) = (self.lex.pos, self.lex.spec_end());
+        let written = self.lex.slice(from, to);
+        let span = self.lex.span(from, to);
+        let number = written.bytes().all(|b| b.is_ascii_digit());
+        if written.is_empty() || !number && written.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(self.fail());
+        }
+        self.lex.pos = to;
+        self.last_end = to;
+        let text = match macros::in_spec(written, self.lex.config, &mut self.lex.used_args) {
+            Ok(text) => text,
+            Err((tag, message)) => {
+                self.report(tag, span, message);
+                return Ok(None);
+            }
+        };
+        let mut parts: Vec<String> = text.split(':').map(str::to_string).collect();
+        if !number {
+            let below = match self.lex.config.last_part {
+                LastPart::Provider => 3,
+                LastPart::Module => 2,
+                LastPart::Function => 1,
+                LastPart::Name => 0,
+            };
+            if parts.len() + below > 4 {
+                let message =
+                    format!("invalid probe description \"{text}\": Overspecified probe description");
+                self.report(Tag::D_PDESC_INVAL, span, message);
+                return Ok(None);
+            }
+            parts.resize(parts.len() + below, String::new());
+        }
+        Ok(Some(ProbeSpec { text, parts, span }))
+    }
+
+    /// `{ statements }`.
+    fn block(&mut self) -> R<Vec<Stmt>> {
+        self.expect_op("{")?;
+        let mut statements = Vec::new();
+        loop {
+            if self.eat_op("}") {
+                return Ok(statements);
+            }
+            if self.tok(0) == &Tok::Eof {
+                return Err(self.fail());
+            }
+            self.parens = 0;
+            self.brackets = 0;
+            if let Err(Fail) = self.statement(&mut statements) {
+                let span = self.span();
+                self.skip_statement();
+                statements.push(Stmt::Expr(Expr { kind: ExprKind::Error, span }));
+            }
+        }
+    }
+
+    /// One statement; an empty one adds nothing.
+    fn statement(&mut self, into: &mut Vec<Stmt>) -> R<()> {
+        if self.eat_op(";") {
+            return Ok(());
+        }
+        if self.at_key("if") {
+            let statement = self.nested(Self::if_statement)?;
+            into.push(statement);
+            return Ok(());
+        }
+        let expr = self.expression()?.expr;
+        // The last statement needs no semicolon.
+        if !self.at_op("}") {
+            self.expect_op(";")?;
+        }
+        into.push(Stmt::Expr(expr));
+        Ok(())
+    }
+
+    /// `if (cond) statement else statement`, as illumos has it.
+    fn if_statement(&mut self) -> R<Stmt> {
+        let start = self.bump().span;
+        self.expect_op("(")?;
+        self.parens += 1;
+        let cond = self.expression()?.expr;
+        self.expect_op(")")?;
+        self.parens = self.parens.saturating_sub(1);
+        let then = self.branch()?;
+        let otherwise = if self.eat_key("else") { self.branch()? } else { Vec::new() };
+        Ok(Stmt::If { cond, then, otherwise, span: self.span_from(start) })
+    }
+
+    fn branch(&mut self) -> R<Vec<Stmt>> {
+        if self.at_op("{") {
+            return self.block();
+        }
+        let mut statements = Vec::new();
+        self.statement(&mut statements)?;
+        Ok(statements)
+    }
+}
