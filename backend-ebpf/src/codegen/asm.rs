@@ -36,7 +36,7 @@ pub enum Linkage {
 }
 
 /// What a function of the program receives in one of `R1`..`R5`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arg {
     /// Any 64-bit number.
     Scalar,
@@ -317,7 +317,8 @@ impl Assembler {
         self.push_wide(Insn::ld_map_fd(dst, 0), Fixup::Map(map));
     }
 
-    /// `dst =` address of byte `off` in element 0 of an array map (not of a per-CPU one).
+    /// `dst =` address of byte `off` of an array map's only value. The kernel refuses arrays of several
+    /// entries and per-CPU ones: make one entry as large as needed.
     pub fn load_map_value(&mut self, dst: Reg, map: MapId, off: i32) {
         self.push_wide(Insn::ld_map_value(dst, 0, off), Fixup::Map(map));
     }

@@ -396,7 +396,7 @@ impl Insn {
         Insn::wide(dst, PSEUDO_MAP_FD, fd, 0)
     }
 
-    /// `dst =` address of byte `off` of an array map's first value.
+    /// `dst =` address of byte `off` of the value of an array map with one entry.
     pub fn ld_map_value(dst: Reg, fd: i32, off: i32) -> [Insn; 2] {
         Insn::wide(dst, PSEUDO_MAP_VALUE, fd, off)
     }

@@ -1,0 +1,114 @@
+//! Links: what ties a program to its probes. Dropping a link detaches.
+
+use super::bpf::{self, UprobeMulti};
+use super::perf_event::{self, Rate};
+use super::{Error, Kind, Prog};
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// An attachment. Closing many costs the kernel one grace period each for perf events, one in all for a multi link.
+#[derive(Debug)]
+pub struct Link {
+    // Fields are closed in this order: the link before the event it stands on.
+    _link: OwnedFd,
+    _event: Option<OwnedFd>,
+}
+
+/// A place in a file where a program shall run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Offset in the file (not the address) of the instruction.
+    pub offset: u64,
+    /// Offset in the file of the USDT semaphore to count up while attached; 0 for none.
+    pub ref_ctr_offset: u64,
+    /// What `bpf_get_attach_cookie` returns there.
+    pub cookie: u64,
+}
+
+impl Site {
+    /// A site without a semaphore.
+    pub fn new(offset: u64, cookie: u64) -> Site {
+        Site { offset, ref_ctr_offset: 0, cookie }
+    }
+}
+
+/// Attaches to sites of one file, in every process that maps it now or later (`pid` `None`) or in one.
+///
+/// The program's [`Kind`] decides how: one link for all (`UprobeMulti`, `UprobeSession`) or one link and
+/// one perf event for each (`Uprobe`). `at_return` runs the program when the function that starts at the site returns.
+pub fn attach_uprobes(
+    prog: &Prog,
+    path: &Path,
+    sites: &[Site],
+    at_return: bool,
+    pid: Option<u32>,
+) -> Result<Vec<Link>, Error> {
+    if sites.is_empty() {
+        return Ok(Vec::new());
+    }
+    let describe = |error: Error| Error { call: format!("{} on {}", error.call, path.display()), ..error };
+    if prog.kind() == Kind::Uprobe {
+        return sites.iter().map(|site| one_uprobe(prog, path, site, at_return, pid)).collect();
+    }
+    let name = CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| describe(Error::new("bpf(BPF_LINK_CREATE, uprobe_multi)", libc::EINVAL)))?;
+    let offsets: Vec<u64> = sites.iter().map(|site| site.offset).collect();
+    let cookies: Vec<u64> = sites.iter().map(|site| site.cookie).collect();
+    let ref_ctr_offsets: Vec<u64> = match sites.iter().any(|site| site.ref_ctr_offset != 0) {
+        true => sites.iter().map(|site| site.ref_ctr_offset).collect(),
+        false => Vec::new(),
+    };
+    let multi = UprobeMulti {
+        path: &name,
+        offsets: &offsets,
+        ref_ctr_offsets: &ref_ctr_offsets,
+        cookies: &cookies,
+        pid: pid.unwrap_or(0),
+        at_return,
+        session: prog.kind() == Kind::UprobeSession,
+    };
+    let link = bpf::link_uprobe_multi(prog.as_fd(), &multi).map_err(describe)?;
+    Ok(vec![Link { _link: link, _event: None }])
+}
+
+fn one_uprobe(
+    prog: &Prog,
+    path: &Path,
+    site: &Site,
+    at_return: bool,
+    pid: Option<u32>,
+) -> Result<Link, Error> {
+    let pid = pid.map_or(-1, |pid| pid as i32);
+    let event = perf_event::uprobe(path, site.offset, site.ref_ctr_offset, at_return, pid)?;
+    on_event(prog, event, site.cookie)
+}
+
+fn on_event(prog: &Prog, event: OwnedFd, cookie: u64) -> Result<Link, Error> {
+    let link = bpf::link_perf_event(prog.as_fd(), event.as_fd(), cookie)?;
+    Ok(Link { _link: link, _event: Some(event) })
+}
+
+/// Attaches a `RawTracepoint` program to a tracepoint by name (`sys_enter`, `sched_switch`).
+/// A cookie other than 0 needs kernel 6.10.
+pub fn attach_raw_tracepoint(prog: &Prog, name: &str, cookie: u64) -> Result<Link, Error> {
+    let link = bpf::raw_tracepoint_open(prog.as_fd(), Some(name), cookie)?;
+    Ok(Link { _link: link, _event: None })
+}
+
+/// Attaches a program that was loaded for a BTF id (`TracepointBtf`, `Fentry`, `Fexit`) to it.
+pub fn attach_btf(prog: &Prog, cookie: u64) -> Result<Link, Error> {
+    let link = bpf::raw_tracepoint_open(prog.as_fd(), None, cookie)?;
+    Ok(Link { _link: link, _event: None })
+}
+
+/// Attaches a `Tracepoint` program to a tracepoint by its number in tracefs.
+pub fn attach_tracepoint(prog: &Prog, id: u64, cookie: u64) -> Result<Link, Error> {
+    on_event(prog, perf_event::tracepoint(id)?, cookie)
+}
+
+/// Runs a `PerfEvent` program on a CPU at a rate.
+pub fn attach_cpu_clock(prog: &Prog, rate: Rate, cpu: u32, cookie: u64) -> Result<Link, Error> {
+    on_event(prog, perf_event::cpu_clock(rate, cpu)?, cookie)
+}
