@@ -1,1 +1,3 @@
-//! (being built)
+//! From text to tree. Never fails, never prints: a tree and diagnostics.
+
+pub mod ast;

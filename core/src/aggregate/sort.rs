@@ -1,0 +1,177 @@
+//! The order in which elements are printed, and rows that join several aggregations.
+
+use super::{AggFunc, Aggregation};
+use crate::record::Value;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// How elements are sorted: the options `aggsortkey`, `aggsortkeypos`, `aggsortpos`, `aggsortrev`.
+/// The default is by value, least first, equal ones by key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SortOrder {
+    /// By key, not by value (`aggsortkey`).
+    pub by_key: bool,
+    /// The key part that is compared first, the others following in turn (`aggsortkeypos`).
+    /// Beyond the key's length it counts as 0.
+    pub key_position: usize,
+    /// The aggregation of a joined printing whose value is compared first (`aggsortpos`).
+    /// Beyond the number of aggregations it counts as 0.
+    pub position: usize,
+    /// Greatest first (`aggsortrev`).
+    pub reverse: bool,
+}
+
+/// The value of one aggregation for one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell<'a> {
+    /// The function, which says what the words mean.
+    pub func: AggFunc,
+    /// The words; all zero where the aggregation has no value for the key.
+    pub words: Cow<'a, [i64]>,
+    /// The factor of `normalize()`, 1 without.
+    pub normal: u64,
+}
+
+impl Cell<'_> {
+    /// The number to print; `None` for a quantizer.
+    pub fn scalar(&self) -> Option<i64> {
+        self.func.scalar(&self.words, self.normal)
+    }
+
+    /// The order by value.
+    pub fn cmp_value(&self, other: &Cell<'_>) -> Ordering {
+        self.func.value_for_sort(&self.words).cmp(&other.func.value_for_sort(&other.words))
+    }
+}
+
+/// One key and the values that the joined aggregations have for it, in the order they were named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The key tuple.
+    pub key: &'a [Value],
+    /// One value per aggregation; zeroes where one lacks the key.
+    pub cells: Vec<Cell<'a>>,
+}
+
+/// The rows of one or several aggregations of the same key signature, sorted: every key that any of them has.
+/// An aggregation may be named twice.
+pub fn joined<'a>(aggregations: &[&'a Aggregation], order: &SortOrder) -> Vec<Row<'a>> {
+    let mut by_key: BTreeMap<&'a [Value], Vec<Option<Cell<'a>>>> = BTreeMap::new();
+    for (position, aggregation) in aggregations.iter().enumerate() {
+        for (key, cell) in aggregation.cells() {
+            let cells = by_key.entry(key).or_insert_with(|| vec![None; aggregations.len()]);
+            if let Some(slot) = cells.get_mut(position) {
+                *slot = Some(cell);
+            }
+        }
+    }
+    let mut rows: Vec<Row<'a>> = by_key
+        .into_iter()
+        .map(|(key, cells)| Row {
+            key,
+            cells: cells
+                .into_iter()
+                .zip(aggregations)
+                .map(|(cell, aggregation)| cell.unwrap_or_else(|| missing(*aggregation.func())))
+                .collect(),
+        })
+        .collect();
+    rows.sort_by_cached_key(|row| SortKey::new(row, order));
+    if order.reverse {
+        rows.reverse();
+    }
+    rows
+}
+
+/// Value, then key: the order in which `trunc()` counts elements.
+pub fn trunc_order(a: (&[Value], &Cell<'_>), b: (&[Value], &Cell<'_>)) -> Ordering {
+    a.1.cmp_value(b.1).then_with(|| a.0.cmp(b.0))
+}
+
+fn missing<'a>(func: AggFunc) -> Cell<'a> {
+    Cell { func, words: Cow::Owned(vec![0; func.words()]), normal: 1 }
+}
+
+/// What a row is compared by, computed once per row: a quantizer's weight is a sum over all buckets.
+/// Keys of one table are unique, so the order is total and sorting gives the same rows every time.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct SortKey<'a> {
+    key_first: Vec<&'a Value>,
+    values: Vec<(i128, i64)>,
+    key_last: Vec<&'a Value>,
+}
+
+impl<'a> SortKey<'a> {
+    fn new(row: &Row<'a>, order: &SortOrder) -> SortKey<'a> {
+        let key = rotated(row.key, order.key_position).collect();
+        let cells = rotated(&row.cells, order.position);
+        let values = cells.map(|cell| cell.func.value_for_sort(&cell.words)).collect();
+        if order.by_key {
+            SortKey { key_first: key, values, key_last: Vec::new() }
+        } else {
+            SortKey { key_first: Vec::new(), values, key_last: key }
+        }
+    }
+}
+
+/// The items from a position on, then those before it; a position out of range is 0.
+fn rotated<T>(items: &[T], position: usize) -> impl Iterator<Item = &T> {
+    let at = if position < items.len() { position } else { 0 };
+    let (before, from) = items.split_at(at);
+    from.iter().chain(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(id: u32, rows: &[(&str, i64, i64)]) -> Aggregation {
+        let mut agg = Aggregation::new(id, "t", AggFunc::Sum, 2);
+        for &(name, number, value) in rows {
+            agg.merge_partial(vec![Value::string(name), Value::int(number)], &[value]).unwrap();
+        }
+        agg
+    }
+
+    fn shown(aggs: &[&Aggregation], order: SortOrder) -> Vec<String> {
+        joined(aggs, &order)
+            .iter()
+            .map(|row| {
+                let name = String::from_utf8_lossy(row.key[0].as_text().unwrap()).into_owned();
+                let values: Vec<String> = row.cells.iter().map(|c| c.scalar().unwrap().to_string()).collect();
+                format!("{name}{}={}", row.key[1].as_int().unwrap(), values.join(","))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn by_value_then_by_key() {
+        let t = table(1, &[("b", 1, 2), ("a", 9, 2), ("a", -9, 2), ("z", 0, -1)]);
+        let rows = ["z0=-1", "a-9=2", "a9=2", "b1=2"];
+        assert_eq!(shown(&[&t], SortOrder::default()), rows);
+        let mut reversed = rows;
+        reversed.reverse();
+        assert_eq!(shown(&[&t], SortOrder { reverse: true, ..Default::default() }), reversed);
+    }
+
+    #[test]
+    fn by_key_from_a_position() {
+        let t = table(1, &[("b", 1, 5), ("a", 3, 6), ("c", -2, 7), ("d", 1, 0)]);
+        let by_key = SortOrder { by_key: true, ..Default::default() };
+        assert_eq!(shown(&[&t], by_key), ["a3=6", "b1=5", "c-2=7", "d1=0"]);
+        let second = SortOrder { key_position: 1, ..by_key };
+        assert_eq!(shown(&[&t], second), ["c-2=7", "b1=5", "d1=0", "a3=6"]);
+        assert_eq!(shown(&[&t], SortOrder { key_position: 7, ..by_key }), shown(&[&t], by_key));
+    }
+
+    #[test]
+    fn joined_rows_fill_what_is_missing() {
+        let a = table(1, &[("x", 0, 1), ("y", 0, 2)]);
+        let b = table(2, &[("y", 0, 3), ("x", 0, 9), ("only", 0, 4)]);
+        assert_eq!(shown(&[&a, &b], SortOrder::default()), ["only0=0,4", "x0=1,9", "y0=2,3"]);
+        let second = SortOrder { position: 1, ..Default::default() };
+        assert_eq!(shown(&[&a, &b], second), ["y0=2,3", "only0=0,4", "x0=1,9"]);
+        assert_eq!(shown(&[&a, &a], SortOrder { position: 5, ..Default::default() }), ["x0=1,1", "y0=2,2"]);
+    }
+}
