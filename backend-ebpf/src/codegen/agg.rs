@@ -8,8 +8,8 @@ use super::context::{Gen, Hold, Res, slot};
 use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, user_symbol};
 use super::runtime::Routine;
-use duotrace_core::aggregate::AggFunc;
-use duotrace_core::diagnostic::{Diag, Span, Tag};
+use duotrace_core::aggregate::{AggFunc, Llquantize, Lquantize};
+use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::{AggId, Expr, Ty};
 
 /// A minimum's stored form and back: the smallest signed number is the largest.
@@ -20,21 +20,6 @@ pub fn min_encode(value: u64) -> u64 {
 /// A maximum's stored form and back.
 pub fn max_encode(value: u64) -> u64 {
     value ^ i64::MIN as u64
-}
-
-/// Words of a value.
-pub(super) fn value_words(func: &AggFunc) -> u32 {
-    match func {
-        AggFunc::Count | AggFunc::Sum | AggFunc::Min | AggFunc::Max => 1,
-        AggFunc::Avg => 2,
-        AggFunc::Stddev => 4,
-        AggFunc::Quantize => 127,
-        AggFunc::Lquantize { levels, .. } => u32::from(*levels) + 2,
-        AggFunc::Llquantize { factor, low, high, nsteps } => {
-            let per = u32::from(*nsteps) - u32::from(*nsteps) / u32::from((*factor).max(2));
-            (u32::from(*high).saturating_sub(u32::from(*low)) + 1) * per.max(1) + 2 + u32::from(*nsteps)
-        }
-    }
 }
 
 /// Is a value's first word a count, never zero once data came?
@@ -111,7 +96,7 @@ impl Gen<'_> {
                 self.alu(Alu::Add, Reg::R1, Reg::R0);
             }
         }
-        self.apply(&agg.func, agg.words, agg.present, value.as_ref(), increment.as_ref(), end, span)?;
+        self.apply(&agg.func, agg.words, agg.present, value.as_ref(), increment.as_ref(), end);
         self.asm.bind(end);
         value.into_iter().chain(increment).for_each(|hold| self.release(hold));
         self.free_temps(mark);
@@ -218,8 +203,7 @@ impl Gen<'_> {
         value: Option<&Hold>,
         increment: Option<&Hold>,
         end: super::asm::Label,
-        span: Span,
-    ) -> Res {
+    ) {
         let first: i16 = if present { 8 } else { 0 };
         if present {
             self.emit(Insn::st(Size::DW, Reg::R1, 0, 1));
@@ -256,24 +240,15 @@ impl Gen<'_> {
                 self.quantize_bucket();
                 self.bump(first, words, increment, end);
             }
-            AggFunc::Lquantize { base, step, levels } => {
-                self.linear_bucket(i64::from(*base), i64::from(*step), i64::from(*levels), end);
+            AggFunc::Lquantize(params) => {
+                self.linear_bucket(params);
                 self.bump(first, words, increment, end);
             }
-            AggFunc::Llquantize { factor, low, high, nsteps } => {
-                self.log_linear_bucket((*factor).into(), (*low).into(), (*high).into(), (*nsteps).into());
+            AggFunc::Llquantize(params) => {
+                self.log_linear_bucket(params);
                 self.bump(first, words, increment, end);
-            }
-            #[allow(unreachable_patterns)]
-            _ => {
-                return Err(Box::new(Diag::error(
-                    Tag::D_EBPF_UNSUP,
-                    span,
-                    "this aggregating function is not supported yet by the ebpf backend",
-                )));
             }
         }
-        Ok(())
     }
 
     /// `[R1 + off] = max([R1 + off], R2)`, unsigned and atomic.
@@ -371,12 +346,14 @@ impl Gen<'_> {
     }
 
     /// `R0 =` bucket of `R0`: below, levels, above.
-    fn linear_bucket(&mut self, base: i64, step: i64, levels: i64, _end: super::asm::Label) {
+    fn linear_bucket(&mut self, params: &Lquantize) {
+        let (base, step) = (i64::from(params.base), i64::from(params.step.max(1)));
+        let levels = i64::from(params.levels);
         let (below, above, end) = (self.asm.label(), self.asm.label(), self.asm.label());
         self.asm.load_imm(Reg::R2, base);
         self.asm.jump_if(Cond::SLt, Reg::R0, Reg::R2, below);
         self.alu(Alu::Sub, Reg::R0, Reg::R2);
-        self.asm.load_imm(Reg::R2, step.max(1));
+        self.asm.load_imm(Reg::R2, step);
         self.alu(Alu::Div, Reg::R0, Reg::R2);
         self.asm.load_imm(Reg::R2, levels);
         self.asm.jump_if(Cond::Ge, Reg::R0, Reg::R2, above);
@@ -391,43 +368,33 @@ impl Gen<'_> {
         self.asm.bind(end);
     }
 
-    /// `R0 =` bucket of `R0`: linear steps within each power of the factor, as illumos counts them.
-    fn log_linear_bucket(&mut self, factor: i64, low: i64, high: i64, nsteps: i64) {
+    /// `R0 =` bucket of `R0`: linear steps within each power of the factor.
+    fn log_linear_bucket(&mut self, params: &Llquantize) {
         let end = self.asm.label();
-        let factor = factor.max(2);
-        let mut this = 1i64;
-        for _ in 0..low {
-            this = this.saturating_mul(factor);
-        }
-        let mut last = this;
-        let mut base = 1i64;
+        let bounds = params.bounds();
+        let (factor, nsteps) = (i64::from(params.factor.max(2)), i64::from(params.nsteps.max(1)));
         let not_below = self.asm.label();
-        self.asm.load_imm(Reg::R2, this);
+        self.asm.load_imm(Reg::R2, bounds.first().copied().unwrap_or(i64::MAX));
         self.asm.jump_if(Cond::SGe, Reg::R0, Reg::R2, not_below);
         self.asm.mov(Reg::R0, 0);
         self.asm.jump(end);
         self.asm.bind(not_below);
-        this = this.saturating_mul(factor);
-        for _ in low..=high {
-            let buckets = this.min(nsteps).max(1);
-            let next_order = self.asm.label();
-            self.asm.load_imm(Reg::R2, this);
-            self.asm.jump_if(Cond::SGe, Reg::R0, Reg::R2, next_order);
-            self.asm.load_imm(Reg::R2, last);
+        for order in params.low..=params.high {
+            let Some(start) = factor.checked_pow(u32::from(order)) else { break };
+            let Some(next) = start.checked_mul(factor) else { break };
+            let first = bounds.iter().position(|bound| *bound == start).unwrap_or(0) as i32 + 1;
+            let above = self.asm.label();
+            self.asm.load_imm(Reg::R2, next);
+            self.asm.jump_if(Cond::SGe, Reg::R0, Reg::R2, above);
+            self.asm.load_imm(Reg::R2, start);
             self.alu(Alu::Sub, Reg::R0, Reg::R2);
-            self.asm.load_imm(Reg::R2, (this / buckets).max(1));
+            self.asm.load_imm(Reg::R2, if next > nsteps { next / nsteps } else { 1 });
             self.alu(Alu::Div, Reg::R0, Reg::R2);
-            self.alu(Alu::Add, Reg::R0, base as i32);
+            self.alu(Alu::Add, Reg::R0, first);
             self.asm.jump(end);
-            self.asm.bind(next_order);
-            base += buckets - buckets / factor;
-            last = this;
-            match this.checked_mul(factor) {
-                Some(next) => this = next,
-                None => break,
-            }
+            self.asm.bind(above);
         }
-        self.asm.mov(Reg::R0, base as i32);
+        self.asm.mov(Reg::R0, params.words() as i32 - 1);
         self.asm.bind(end);
     }
 }

@@ -253,9 +253,9 @@ impl Layout {
 
     fn plan_aggregations(&mut self, input: &Input<'_>) -> Result<(), Vec<Diag>> {
         for def in &input.program.aggregations {
-            let words = agg::value_words(&def.func);
+            let words = def.func.words() as u32;
             let mut layout = AggLayout {
-                func: def.func.clone(),
+                func: def.func,
                 words,
                 present: !agg::counts_itself(&def.func),
                 slot: None,

@@ -6,7 +6,7 @@
 use super::asm::MapId;
 use super::context::{Gen, Hold, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
-use super::layout::{self, VarPlace, drops, frame};
+use super::layout::{self, VarPlace, drops};
 use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Fault, Place, PlaceKind, SCRATCH_TAG, Space, Ty};
 
 /// What a place is based on.
@@ -502,6 +502,3 @@ fn access_bytes(ty: Ty) -> u32 {
         _ => 8,
     }
 }
-
-/// Offset of the frame's result word, for routines.
-pub(super) const RESULT: u32 = frame::RESULT as u32;
