@@ -92,6 +92,8 @@ impl Gen<'_> {
                 self.array_lookup(layout::AGGS);
                 self.take(at, Reg::R1);
                 self.asm.jump_if(Cond::Eq, Reg::R0, 0, end);
+                // Aligned and within the table, as the verifier wants it; both always hold.
+                self.alu(Alu::And, Reg::R1, -8);
                 self.asm.jump_if(Cond::Gt, Reg::R1, (plan.table_bytes - bytes) as i32, end);
                 self.alu(Alu::Add, Reg::R1, Reg::R0);
             }

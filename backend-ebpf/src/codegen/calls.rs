@@ -206,11 +206,6 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R2, to as i32);
                 self.asm.call_func(routine);
             }
-            (S::Strip, [text]) => {
-                self.bytewise(span, subroutine)?;
-                let from = self.string_argument(text)?;
-                self.call_routine(Routine::Strip, &[to, from]);
-            }
             _ => return self.unsupported(span, &format!("the subroutine {}()", name(subroutine))),
         }
         Ok(())

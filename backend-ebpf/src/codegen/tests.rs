@@ -9,7 +9,7 @@ mod records;
 use super::*;
 use crate::kernel::privilege::Privileges;
 use crate::kernel::ringbuf::RingBuffer;
-use crate::kernel::{Kind, LoadError, Map, MapKind, Prog, ProgSpec, cpus, test_run};
+use crate::kernel::{Kind, LoadError, Map, Prog, ProgSpec, cpus, test_run};
 use duotrace_core::aggregate::AggFunc;
 use duotrace_core::diagnostic::SourceMap;
 use duotrace_core::ir::*;
@@ -123,7 +123,10 @@ impl Loaded {
                 Err(LoadError::Refused(refusal)) => {
                     let log: Vec<&str> = refusal.log.lines().collect();
                     let tail = log[log.len().saturating_sub(60)..].join("\n");
-                    panic!("{}\n{}\n{tail}", listing::listing(&image, &SourceMap::default()), refusal.reason);
+                    if std::env::var_os("LISTING").is_some() {
+                        eprintln!("{}", listing::listing(&image, &SourceMap::default()));
+                    }
+                    panic!("{}\n{tail}", refusal.reason);
                 }
                 Err(error) => panic!("{error}"),
             }

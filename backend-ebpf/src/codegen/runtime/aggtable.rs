@@ -6,9 +6,10 @@
 //! A table of zeroes is an empty table. There are no locks and no deletions; two firings that
 //! insert the same key at once leave two entries, which the consumer adds up.
 
+use super::super::asm::Label;
 use super::super::context::Gen;
 use super::super::insn::{Alu, Atomic, Cond, Insn, Reg, Size};
-use super::super::layout::{self, drops};
+use super::super::layout::{self, drops, frame};
 
 /// Offset of the chain heads.
 pub(in super::super) const HEADS: u32 = 64;
@@ -26,6 +27,13 @@ const TAG: i16 = -16;
 const VALUE: i16 = -24;
 const HASH: i16 = -32;
 const HEAD: i16 = -40;
+const FRAME: i16 = -48;
+const TABLE: i16 = -56;
+const COUNT: i16 = -64;
+
+/// Keys up to this many words are compared in line; longer ones by a function of their own, since the
+/// verifier counts the ways through a loop in a loop.
+const INLINE_WORDS: i32 = 44;
 
 impl Gen<'_> {
     /// Finds or makes the entry of the key in the frame: `R0 =` offset of its value, 0 when there is no room.
@@ -50,8 +58,11 @@ impl Gen<'_> {
         self.alu(Alu::Or, Reg::R0, Reg::R3);
         self.asm.store(Size::DW, Reg::R10, TAG, Reg::R0);
         self.asm.mov(Reg::R9, Reg::R4);
+        self.asm.store(Size::DW, Reg::R10, FRAME, Reg::R1);
+        self.asm.store(Size::DW, Reg::R10, TABLE, Reg::R4);
         self.lookup_element(layout::FRAMES, Reg::R1, out);
         self.asm.mov(Reg::R7, Reg::R0);
+        self.asm.store(Size::DW, Reg::R7, frame::RESULT as i16, Reg::R6);
         self.alu(Alu::Add, Reg::R7, plan.key_at as i32);
         self.lookup_element(layout::AGGS, Reg::R9, out);
         self.asm.mov(Reg::R8, Reg::R0);
@@ -74,6 +85,7 @@ impl Gen<'_> {
         self.alu(Alu::Add, Reg::R2, 1);
         self.asm.jump_if(Cond::Lt, Reg::R2, most, hash);
         self.asm.bind(hashed);
+        self.key_words();
 
         self.asm.mov(Reg::R1, Reg::R0);
         self.alu(Alu::And, Reg::R1, (plan.buckets - 1) as i32);
@@ -85,8 +97,7 @@ impl Gen<'_> {
         self.asm.store(Size::DW, Reg::R10, HASH, Reg::R0);
 
         // Walk the chain.
-        let (walk, next, compare, found) =
-            (self.asm.label(), self.asm.label(), self.asm.label(), self.asm.label());
+        let (walk, next, found) = (self.asm.label(), self.asm.label(), self.asm.label());
         self.asm.mov(Reg::R5, 0);
         self.asm.bind(walk);
         self.asm.jump_if(Cond::Eq, Reg::R9, 0, insert);
@@ -99,17 +110,19 @@ impl Gen<'_> {
         self.asm.load(Size::DW, Reg::R2, Reg::R1, 8);
         self.asm.load(Size::DW, Reg::R3, Reg::R10, TAG);
         self.asm.jump_if(Cond::Ne, Reg::R2, Reg::R3, next);
-        self.asm.mov(Reg::R3, Reg::R7);
-        self.asm.mov(Reg::R4, 0);
-        self.asm.bind(compare);
-        self.asm.jump_if(Cond::Ge, Reg::R4, Reg::R6, found);
-        self.asm.load(Size::DW, Reg::R0, Reg::R1, ENTRY as i16);
-        self.asm.load(Size::DW, Reg::R2, Reg::R3, 0);
-        self.asm.jump_if(Cond::Ne, Reg::R0, Reg::R2, next);
-        self.alu(Alu::Add, Reg::R1, 8);
-        self.alu(Alu::Add, Reg::R3, 8);
-        self.alu(Alu::Add, Reg::R4, 1);
-        self.asm.jump_if(Cond::Lt, Reg::R4, most, compare);
+        if most <= INLINE_WORDS {
+            self.key_words();
+            self.compare_words(most, next);
+        } else {
+            let equal = self.routine(super::Routine::KeyEqual);
+            self.asm.store(Size::DW, Reg::R10, COUNT, Reg::R5);
+            self.asm.load(Size::DW, Reg::R1, Reg::R10, FRAME);
+            self.asm.load(Size::DW, Reg::R2, Reg::R10, TABLE);
+            self.asm.mov(Reg::R3, Reg::R9);
+            self.asm.call_func(equal);
+            self.asm.load(Size::DW, Reg::R5, Reg::R10, COUNT);
+            self.asm.jump_if(Cond::Eq, Reg::R0, 0, next);
+        }
         self.asm.bind(found);
         self.value_offset();
         self.asm.bind(next);
@@ -180,6 +193,47 @@ impl Gen<'_> {
         self.asm.call_func(routine);
         self.asm.bind(out);
         self.asm.ret(0);
+    }
+
+    /// Compares the `R6` words of the key at `R7` with those of the entry at `R1`; to `differ` unless equal.
+    fn compare_words(&mut self, most: i32, differ: Label) {
+        let (compare, equal) = (self.asm.label(), self.asm.label());
+        self.asm.mov(Reg::R3, Reg::R7);
+        self.asm.mov(Reg::R4, 0);
+        self.asm.bind(compare);
+        self.asm.jump_if(Cond::Ge, Reg::R4, Reg::R6, equal);
+        self.asm.load(Size::DW, Reg::R0, Reg::R1, ENTRY as i16);
+        self.asm.load(Size::DW, Reg::R2, Reg::R3, 0);
+        self.asm.jump_if(Cond::Ne, Reg::R0, Reg::R2, differ);
+        self.alu(Alu::Add, Reg::R1, 8);
+        self.alu(Alu::Add, Reg::R3, 8);
+        self.alu(Alu::Add, Reg::R4, 1);
+        self.asm.jump_if(Cond::Lt, Reg::R4, most, compare);
+        self.asm.bind(equal);
+    }
+
+    /// Is the key in the frame that of an entry?
+    pub(super) fn emit_key_equal(&mut self) {
+        let out = self.asm.label();
+        let last_entry = self.plan.table_bytes.saturating_sub(ENTRY + self.plan.key_bytes) as i32;
+        self.enter_frame(&[Reg::R8, Reg::R9], out);
+        self.alu(Alu::Add, Reg::R7, self.plan.key_at as i32);
+        self.key_words();
+        self.lookup_element(layout::AGGS, Reg::R8, out);
+        self.asm.jump_if(Cond::Gt, Reg::R9, last_entry, out);
+        self.asm.mov(Reg::R1, Reg::R0);
+        self.alu(Alu::Add, Reg::R1, Reg::R9);
+        self.compare_words((self.plan.key_bytes / 8) as i32, out);
+        self.asm.ret(1);
+        self.asm.bind(out);
+        self.asm.ret(0);
+    }
+
+    /// `R6 =` words of the key, from memory. A loop over the key tells the verifier how long the key is on
+    /// each way out; forgetting that keeps it from following each length on its own.
+    fn key_words(&mut self) {
+        let at = frame::RESULT - self.plan.key_at as i32;
+        self.asm.load(Size::DW, Reg::R6, Reg::R7, at as i16);
     }
 
     /// `return entry + header + key`.

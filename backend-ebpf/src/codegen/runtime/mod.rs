@@ -26,6 +26,8 @@ pub(super) enum Routine {
     Fault,
     /// `(frame, key words, value bytes << 32 | aggregation, table) -> offset of the value or 0`.
     AggFind,
+    /// `(frame, table, entry) -> 1 when its key is the frame's`.
+    KeyEqual,
     /// `(frame, a, b) -> -1, 0, 1`.
     Compare,
     /// `(frame, to)`: the thread's name.
@@ -48,8 +50,8 @@ pub(super) enum Routine {
     Token,
     /// `(frame, to, from, directory)`.
     PathPart,
-    /// `(frame, to, from)`.
-    Strip,
+    /// `(frame, a, b, length) -> 1 when so many bytes are equal`; `a` any offset.
+    Match,
     /// `(frame, to, address in network order)`.
     Inet,
     /// `(pid) -> 0 or 1`.
@@ -62,6 +64,7 @@ impl Routine {
             Routine::Drop => ("drop", 1),
             Routine::Fault => ("fault", 4),
             Routine::AggFind => ("agg_find", 4),
+            Routine::KeyEqual => ("key_equal", 3),
             Routine::Compare => ("string_compare", 3),
             Routine::Comm => ("comm", 2),
             Routine::Join => ("string_join", 4),
@@ -73,7 +76,7 @@ impl Routine {
             Routine::Find => ("find", 5),
             Routine::Token => ("token", 3),
             Routine::PathPart => ("path_part", 4),
-            Routine::Strip => ("strip", 3),
+            Routine::Match => ("bytes_match", 4),
             Routine::Inet => ("inet", 3),
             Routine::Progeny => ("progeny", 1),
         }
@@ -109,6 +112,7 @@ impl Gen<'_> {
                 Routine::Drop => self.emit_drop(),
                 Routine::Fault => self.emit_fault(),
                 Routine::AggFind => self.emit_agg_find(),
+                Routine::KeyEqual => self.emit_key_equal(),
                 Routine::Compare => self.emit_compare(),
                 Routine::Comm => self.emit_comm(),
                 Routine::Join => self.emit_join(),
@@ -120,7 +124,7 @@ impl Gen<'_> {
                 Routine::Find => self.emit_find(),
                 Routine::Token => self.emit_token(),
                 Routine::PathPart => self.emit_path_part(),
-                Routine::Strip => self.emit_strip(),
+                Routine::Match => self.emit_match(),
                 Routine::Inet => self.emit_inet(),
                 Routine::Progeny => self.emit_progeny(),
             }

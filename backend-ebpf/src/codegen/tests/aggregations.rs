@@ -68,3 +68,198 @@ fn nothing_is_there_before_data() {
     assert!(loaded.aggregation(0).is_empty());
     assert!(loaded.aggregation(1).is_empty());
 }
+
+const SOURCE: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+__attribute__((noinline)) long work(long n, const char *s) { __asm__ volatile(".byte 0x0f,0x1f,0x44,0x00,0x00" ::: "memory"); return n * 2; }
+static long calls;
+static void *run(void *p) {
+    static const char *names[] = {"a", "second", "the third name", "a rather long name, longer than the others are"};
+    for (long i = 0; i < calls; i++) work(i % 1000, names[i % 4]);
+    return p;
+}
+int main(int argc, char **argv) {
+    pthread_t threads[8];
+    int n = atoi(argv[1]);
+    calls = atol(argv[2]);
+    getchar();
+    for (int i = 0; i < n; i++) pthread_create(&threads[i], 0, run, 0);
+    for (int i = 0; i < n; i++) pthread_join(threads[i], 0);
+    return 0;
+}
+"#;
+
+/// A C program whose `work(i % 1000, name)` is probed at its first instruction.
+struct Busy {
+    path: std::path::PathBuf,
+    dir: std::path::PathBuf,
+}
+
+impl Busy {
+    fn new(name: &str) -> Busy {
+        let dir = std::env::temp_dir().join(format!("duotrace-codegen-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("temporary directory");
+        let (code, path) = (dir.join("busy.c"), dir.join("busy"));
+        std::fs::write(&code, SOURCE).expect("write");
+        let status = std::process::Command::new("cc")
+            .args(["-O1", "-fno-inline", "-fcf-protection=none", "-pthread", "-no-pie", "-o"])
+            .args([&path, &code])
+            .status()
+            .expect("cc");
+        assert!(status.success(), "cc failed");
+        Busy { path, dir }
+    }
+
+    /// File offset of `work`: text of a fixed address program, from `nm` and its program headers.
+    fn offset(&self) -> u64 {
+        crate::kernel::tests::offset_of(&self.path, "work")
+    }
+
+    fn run(&self, threads: u32, calls: u32) {
+        use std::io::Write;
+        let mut child = std::process::Command::new(&self.path)
+            .args([threads.to_string(), calls.to_string()])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("spawn");
+        child.stdin.take().expect("pipe").write_all(b"\n").expect("write");
+        assert!(child.wait().expect("wait").success());
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn attach(loaded: &Loaded, busy: &Busy) -> Vec<crate::kernel::link::Link> {
+    let site = crate::kernel::link::Site::new(busy.offset(), 1);
+    crate::kernel::link::attach_uprobes(&loaded.progs[0], &busy.path, &[site], false, None).expect("attach")
+}
+
+/// Threads on all CPUs lose nothing.
+#[test]
+fn threads_lose_nothing() {
+    if skipped("threads_lose_nothing") {
+        return;
+    }
+    const THREADS: i64 = 4;
+    const CALLS: i64 = 500_000;
+    let functions =
+        [AggFunc::Count, AggFunc::Sum, AggFunc::Min, AggFunc::Max, AggFunc::Avg, AggFunc::Stddev, AggFunc::Quantize];
+    let mut program = program(Vec::new());
+    let mut body = Vec::new();
+    for (index, func) in functions.iter().enumerate() {
+        program.aggregations.push(agg_def(*func, vec![]));
+        program.aggregations.push(agg_def(*func, vec![Ty::Str]));
+        let value = || (*func != AggFunc::Count).then(|| arg(0));
+        body.push(aggregate(index as u32 * 2, vec![], value()));
+        body.push(aggregate(index as u32 * 2 + 1, vec![copyinstr(arg(1))], value()));
+    }
+    program.clauses.push(clause(None, body, RecordLayout::default()));
+    let loaded = Loaded::new(&program, &[group(Hook::Uprobe, &[0])]);
+    let busy = Busy::new("threads");
+    let links = attach(&loaded, &busy);
+    busy.run(THREADS as u32, CALLS as u32);
+    drop(links);
+    let names = ["a", "second", "the third name", "a rather long name, longer than the others are"];
+    for (index, func) in functions.iter().enumerate() {
+        let mut whole = func.identity();
+        let mut by_name = vec![func.identity(); 4];
+        // All values come equally often: one round, multiplied by merging it with itself.
+        for i in 0..1000i64 {
+            func.update(&mut whole, i, 1);
+            func.update(&mut by_name[(i % 4) as usize], i, 1);
+        }
+        let times = THREADS * CALLS / 1000;
+        let multiply = |words: &[i64]| {
+            let mut sum = func.identity();
+            (0..times).for_each(|_| func.merge(&mut sum, words));
+            sum
+        };
+        assert_eq!(loaded.aggregation(index as u32 * 2)[""], multiply(&whole), "{func:?}");
+        let keyed = loaded.aggregation(index as u32 * 2 + 1);
+        assert_eq!(keyed.len(), 4);
+        for (name, words) in names.iter().zip(&by_name) {
+            assert_eq!(keyed[*name], multiply(words), "{func:?} {name}");
+        }
+    }
+    for kind in 0..layout::drops::AGGREGATIONS + 14 {
+        assert_eq!(loaded.drops(kind), 0, "drop {kind}");
+    }
+}
+
+/// Many keys, then more than there is room for: what is lost is counted.
+#[test]
+fn many_keys_and_too_many() {
+    if skipped("many_keys_and_too_many") {
+        return;
+    }
+    let mut program = program(Vec::new());
+    program.aggregations = vec![agg_def(AggFunc::Count, vec![Ty::I64])];
+    program.variables = vec![variable("x", Scope::Global, Ty::I64, None)];
+    let next = expr(
+        ExprKind::Update {
+            place: Box::new(var(0, Ty::I64)),
+            op: BinaryOp::Add,
+            value: Box::new(int(1)),
+            compute: Ty::I64,
+            old: true,
+        },
+        Ty::I64,
+    );
+    program.clauses.push(clause(None, vec![aggregate(0, vec![next], None)], RecordLayout::default()));
+    let loaded = Loaded::new(&program, &[group(Hook::Uprobe, &[0])]);
+    let busy = Busy::new("keys");
+    let links = attach(&loaded, &busy);
+    busy.run(1, 60_000);
+    assert_eq!(loaded.drops(layout::drops::AGGREGATIONS), 0);
+    assert_eq!(loaded.aggregation(0).len(), 60_000);
+    busy.run(1, 400_000);
+    drop(links);
+    let kept = loaded.aggregation(0);
+    assert!(kept.values().all(|count| count[0] == 1));
+    assert_eq!(kept.len() as u64 + loaded.drops(layout::drops::AGGREGATIONS), 460_000);
+}
+
+/// Prints what a firing costs; about 37 ns of it is the measurement.
+#[test]
+fn price_of_a_firing() {
+    if skipped("price_of_a_firing") {
+        return;
+    }
+    use crate::kernel::stats;
+    let busy = Busy::new("price");
+    let execname = || builtin(Builtin::Execname, Ty::Str);
+    let pid = || builtin(Builtin::Pid, Ty::I64);
+    let cases: Vec<(&str, Vec<Expr>)> = vec![
+        ("count", vec![]),
+        ("number key", vec![arg(0)]),
+        ("string key", vec![copyinstr(arg(1))]),
+        ("tuple key", vec![pid(), execname(), arg(0)]),
+    ];
+    for (name, key) in cases {
+        let mut program = program(Vec::new());
+        program.aggregations = vec![agg_def(AggFunc::Count, key.iter().map(|part| part.ty).collect())];
+        program.clauses.push(clause(None, vec![aggregate(0, key, None)], RecordLayout::default()));
+        let loaded = Loaded::new(&program, &[group(Hook::Uprobe, &[0])]);
+        let links = attach(&loaded, &busy);
+        busy.run(1, 10_000);
+        let enabled = stats::enable().expect("statistics");
+        let before = stats::of(&loaded.progs[0]).expect("statistics");
+        busy.run(1, 200_000);
+        let after = stats::of(&loaded.progs[0]).expect("statistics");
+        drop((enabled, links));
+        let runs = after.count - before.count;
+        let nanoseconds = (after.nanoseconds - before.nanoseconds) as f64 / runs.max(1) as f64;
+        eprintln!(
+            "PRICE {name}: {nanoseconds:.1} ns a firing, {} instructions, {} verified",
+            loaded.instructions(),
+            after.verified_insns
+        );
+        assert_eq!(runs, 200_000);
+    }
+}
