@@ -226,8 +226,11 @@ impl Gen<'_> {
         self.submit_record(id, clause);
         let result = if exits(&clause.body) { self.exit_result(&clause.body) } else { 0 };
         self.asm.ret(result);
-        self.asm.bind(leave);
-        self.asm.ret(0);
+        // The verifier refuses code that nothing reaches.
+        if framed || has_aggregate(&clause.body) {
+            self.asm.bind(leave);
+            self.asm.ret(0);
+        }
         self.flush_faults();
         Ok(())
     }
