@@ -32,7 +32,7 @@ pub fn entries(layout: &Layout, word: impl Fn(usize) -> Option<u64>, mut each: i
     let mut at = data;
     while at + ENTRY as usize <= end {
         let Some(tag) = word(at / 8 + 1) else { return };
-        let (agg, words) = (tag as u32, (tag >> 32) as usize);
+        let (agg, words) = ((tag >> 16) as u32 & 0xffff, (tag & 0xffff) as usize);
         // A tag of nothing: room was taken that did not suffice, at the table's end.
         let Some(def) = layout.aggs.get(agg as usize).filter(|_| words != 0) else { return };
         let key_at = at / 8 + ENTRY as usize / 8;

@@ -232,7 +232,7 @@ impl Layout {
             uses_scratch: uses_scratch(input),
             frame_bytes: 0,
         };
-        plan.buckets = 1 << (plan.table_bytes / 256).max(16).ilog2();
+        plan.buckets = 1 << (plan.table_bytes / 128).max(16).ilog2();
         plan.plan_aggregations(input)?;
         plan.drop_stride = round64((drops::AGGREGATIONS + plan.aggs.len() as u32) * 8);
         plan.plan_epids(input);

@@ -2,7 +2,7 @@
 //! (and by whatever interrupts it there), read by the consumer when no one writes any more.
 //!
 //! Layout: `u64` bytes taken, 56 bytes unused, chain heads (`u32` offsets, 0 is none), then
-//! entries: `u32` next, `u32` hash, `u32` aggregation, `u32` key words, the key, the value.
+//! entries: `u32` next, `u32` unused, `u64` tag (hash << 32 | aggregation << 16 | key words), the key, the value.
 //! A table of zeroes is an empty table. There are no locks and no deletions; two firings that
 //! insert the same key at once leave two entries, which the consumer adds up.
 
@@ -16,7 +16,7 @@ pub(in super::super) const HEADS: u32 = 64;
 /// Bytes of an entry before its key.
 pub(in super::super) const ENTRY: u32 = 16;
 /// Longest chain that is followed.
-const CHAIN: i32 = 64;
+const CHAIN: i32 = 32;
 /// Attempts to publish an entry.
 const PUBLISH: i32 = 8;
 /// Odd 64-bit multiplier of the hash (the fractional part of the golden ratio).
@@ -25,41 +25,31 @@ const MULTIPLIER: i64 = 0x9e37_79b9_7f4a_7c15_u64 as i64;
 /// Stack slots.
 const TAG: i16 = -16;
 const VALUE: i16 = -24;
-const HASH: i16 = -32;
 const HEAD: i16 = -40;
 const FRAME: i16 = -48;
 const TABLE: i16 = -56;
 const COUNT: i16 = -64;
 
-/// Keys up to this many words are compared in line; longer ones by a function of their own, since the
-/// verifier counts the ways through a loop in a loop.
-const INLINE_WORDS: i32 = 44;
+/// Words of a key that are compared in line.
+const INLINE_WORDS: i32 = 8;
 
 impl Gen<'_> {
     /// Finds or makes the entry of the key in the frame: `R0 =` offset of its value, 0 when there is no room.
     pub(super) fn emit_agg_find(&mut self) {
         let plan = self.plan;
         let most = (plan.key_bytes / 8) as i32;
-        let key_bytes = plan.key_bytes;
         let data = HEADS + plan.buckets * 4;
         // Every entry lies so that a key of any length read there stays within the table.
-        let last_entry = plan.table_bytes.saturating_sub(ENTRY + key_bytes) as i32;
+        let last_entry = plan.table_bytes.saturating_sub(ENTRY + plan.key_bytes) as i32;
         let (out, insert, full) = (self.asm.label(), self.asm.label(), self.asm.label());
 
         // R6 key words, R7 key, R8 table, R9 entry.
         self.asm.mov(Reg::R6, Reg::R2);
         self.asm.jump_if(Cond::Gt, Reg::R6, most, out);
-        self.asm.mov(Reg::R0, Reg::R3);
-        self.alu(Alu::Rsh, Reg::R0, 32);
-        self.asm.store(Size::DW, Reg::R10, VALUE, Reg::R0);
-        self.emit(Insn::mov32(Reg::R3, Reg::R3));
-        self.asm.mov(Reg::R0, Reg::R6);
-        self.alu(Alu::Lsh, Reg::R0, 32);
-        self.alu(Alu::Or, Reg::R0, Reg::R3);
-        self.asm.store(Size::DW, Reg::R10, TAG, Reg::R0);
-        self.asm.mov(Reg::R9, Reg::R4);
         self.asm.store(Size::DW, Reg::R10, FRAME, Reg::R1);
         self.asm.store(Size::DW, Reg::R10, TABLE, Reg::R4);
+        self.asm.store(Size::DW, Reg::R10, VALUE, Reg::R3);
+        self.asm.mov(Reg::R9, Reg::R4);
         self.lookup_element(layout::FRAMES, Reg::R1, out);
         self.asm.mov(Reg::R7, Reg::R0);
         self.asm.store(Size::DW, Reg::R7, frame::RESULT as i16, Reg::R6);
@@ -69,24 +59,27 @@ impl Gen<'_> {
 
         // Hash: multiply, fold the upper half down, word by word.
         let (hash, hashed) = (self.asm.label(), self.asm.label());
-        self.asm.load(Size::DW, Reg::R0, Reg::R10, TAG);
+        self.asm.load(Size::DW, Reg::R0, Reg::R10, VALUE);
         self.asm.load_imm(Reg::R5, MULTIPLIER);
         self.asm.mov(Reg::R1, Reg::R7);
         self.asm.mov(Reg::R2, 0);
         self.asm.bind(hash);
-        self.asm.jump_if(Cond::Ge, Reg::R2, Reg::R6, hashed);
         self.asm.load(Size::DW, Reg::R3, Reg::R1, 0);
         self.alu(Alu::Xor, Reg::R0, Reg::R3);
         self.alu(Alu::Mul, Reg::R0, Reg::R5);
         self.asm.mov(Reg::R3, Reg::R0);
         self.alu(Alu::Rsh, Reg::R3, 32);
         self.alu(Alu::Xor, Reg::R0, Reg::R3);
-        self.alu(Alu::Add, Reg::R1, 8);
-        self.alu(Alu::Add, Reg::R2, 1);
-        self.asm.jump_if(Cond::Lt, Reg::R2, most, hash);
+        if most > 1 {
+            self.alu(Alu::Add, Reg::R1, 8);
+            self.alu(Alu::Add, Reg::R2, 1);
+            self.asm.jump_if(Cond::Ge, Reg::R2, Reg::R6, hashed);
+            self.asm.jump_if(Cond::Lt, Reg::R2, most, hash);
+        }
         self.asm.bind(hashed);
         self.key_words();
 
+        // The chain's head from the low bits; the tag from the high ones, the aggregation and the length.
         self.asm.mov(Reg::R1, Reg::R0);
         self.alu(Alu::And, Reg::R1, (plan.buckets - 1) as i32);
         self.alu(Alu::Lsh, Reg::R1, 2);
@@ -94,9 +87,14 @@ impl Gen<'_> {
         self.asm.store(Size::DW, Reg::R10, HEAD, Reg::R1);
         self.asm.load(Size::W, Reg::R9, Reg::R1, HEADS as i16);
         self.alu(Alu::Rsh, Reg::R0, 32);
-        self.asm.store(Size::DW, Reg::R10, HASH, Reg::R0);
+        self.alu(Alu::Lsh, Reg::R0, 32);
+        self.asm.load(Size::W, Reg::R2, Reg::R10, VALUE);
+        self.alu(Alu::Lsh, Reg::R2, 16);
+        self.alu(Alu::Or, Reg::R0, Reg::R2);
+        self.alu(Alu::Or, Reg::R0, Reg::R6);
+        self.asm.store(Size::DW, Reg::R10, TAG, Reg::R0);
 
-        // Walk the chain.
+        // Walk the chain; R0 is the tag, R5 the steps.
         let (walk, next, found) = (self.asm.label(), self.asm.label(), self.asm.label());
         self.asm.mov(Reg::R5, 0);
         self.asm.bind(walk);
@@ -104,16 +102,20 @@ impl Gen<'_> {
         self.asm.jump_if(Cond::Gt, Reg::R9, last_entry, full);
         self.asm.mov(Reg::R1, Reg::R8);
         self.alu(Alu::Add, Reg::R1, Reg::R9);
-        self.asm.load(Size::W, Reg::R2, Reg::R1, 4);
-        self.asm.load(Size::DW, Reg::R3, Reg::R10, HASH);
-        self.asm.jump_if(Cond::Ne, Reg::R2, Reg::R3, next);
         self.asm.load(Size::DW, Reg::R2, Reg::R1, 8);
-        self.asm.load(Size::DW, Reg::R3, Reg::R10, TAG);
-        self.asm.jump_if(Cond::Ne, Reg::R2, Reg::R3, next);
-        if most <= INLINE_WORDS {
-            self.key_words();
-            self.compare_words(most, next);
-        } else {
+        self.asm.jump_if(Cond::Ne, Reg::R2, Reg::R0, next);
+        // The first words in line, the rest of a long key by a function: the verifier counts the ways
+        // through a loop within a loop.
+        for word in 0..most.min(INLINE_WORDS) {
+            if word > 0 {
+                self.asm.jump_if(Cond::Eq, Reg::R6, word, found);
+            }
+            self.asm.load(Size::DW, Reg::R2, Reg::R1, ENTRY as i16 + word as i16 * 8);
+            self.asm.load(Size::DW, Reg::R3, Reg::R7, word as i16 * 8);
+            self.asm.jump_if(Cond::Ne, Reg::R2, Reg::R3, next);
+        }
+        if most > INLINE_WORDS {
+            self.asm.jump_if(Cond::Eq, Reg::R6, INLINE_WORDS, found);
             let equal = self.routine(super::Routine::KeyEqual);
             self.asm.store(Size::DW, Reg::R10, COUNT, Reg::R5);
             self.asm.load(Size::DW, Reg::R1, Reg::R10, FRAME);
@@ -121,7 +123,9 @@ impl Gen<'_> {
             self.asm.mov(Reg::R3, Reg::R9);
             self.asm.call_func(equal);
             self.asm.load(Size::DW, Reg::R5, Reg::R10, COUNT);
-            self.asm.jump_if(Cond::Eq, Reg::R0, 0, next);
+            self.asm.mov(Reg::R1, Reg::R0);
+            self.asm.load(Size::DW, Reg::R0, Reg::R10, TAG);
+            self.asm.jump_if(Cond::Eq, Reg::R1, 0, next);
         }
         self.asm.bind(found);
         self.value_offset();
@@ -135,10 +139,11 @@ impl Gen<'_> {
 
         // Take room for a new entry.
         self.asm.bind(insert);
+        self.key_words();
         self.asm.mov(Reg::R1, Reg::R6);
         self.alu(Alu::Lsh, Reg::R1, 3);
         self.alu(Alu::Add, Reg::R1, ENTRY as i32);
-        self.asm.load(Size::DW, Reg::R2, Reg::R10, VALUE);
+        self.asm.load(Size::W, Reg::R2, Reg::R10, VALUE + 4);
         self.alu(Alu::Add, Reg::R1, Reg::R2);
         self.asm.mov(Reg::R2, Reg::R1);
         self.emit(Insn::atomic(Atomic::FetchAdd, Size::DW, Reg::R8, 0, Reg::R1));
@@ -151,8 +156,6 @@ impl Gen<'_> {
         // Fill it.
         let (copy, copied) = (self.asm.label(), self.asm.label());
         self.alu(Alu::Add, Reg::R1, Reg::R8);
-        self.asm.load(Size::DW, Reg::R2, Reg::R10, HASH);
-        self.asm.store(Size::W, Reg::R1, 4, Reg::R2);
         self.asm.load(Size::DW, Reg::R2, Reg::R10, TAG);
         self.asm.store(Size::DW, Reg::R1, 8, Reg::R2);
         self.asm.mov(Reg::R3, Reg::R7);
@@ -166,6 +169,7 @@ impl Gen<'_> {
         self.alu(Alu::Add, Reg::R4, 1);
         self.asm.jump_if(Cond::Lt, Reg::R4, most, copy);
         self.asm.bind(copied);
+        self.key_words();
 
         // Publish it as its chain's head.
         let (publish, done) = (self.asm.label(), self.asm.label());
@@ -188,8 +192,8 @@ impl Gen<'_> {
 
         self.asm.bind(full);
         let routine = self.routine(super::Routine::Drop);
-        self.asm.load(Size::W, Reg::R1, Reg::R10, TAG);
-        self.short(Alu::Add, Reg::R1, drops::AGGREGATIONS as i32);
+        self.asm.load(Size::W, Reg::R1, Reg::R10, VALUE);
+        self.alu(Alu::Add, Reg::R1, drops::AGGREGATIONS as i32);
         self.asm.call_func(routine);
         self.asm.bind(out);
         self.asm.ret(0);

@@ -184,7 +184,4 @@ impl Gen<'_> {
         self.asm.store(Size::DW, Reg::R3, 8, Reg::R5);
     }
 
-    fn short(&mut self, op: Alu, dst: Reg, operand: i32) {
-        self.emit(Insn::alu64(op, dst, operand));
-    }
 }
