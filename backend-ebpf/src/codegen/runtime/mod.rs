@@ -14,7 +14,7 @@ pub(super) use aggtable::{ENTRY, HEADS};
 
 use super::asm::{Arg, FuncId, Label, Linkage};
 use super::context::Gen;
-use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
+use super::insn::{Alu, Cond, Helper, Reg, Size};
 use super::layout;
 
 /// The routines.

@@ -94,17 +94,21 @@ int main(int argc, char **argv) {
 "#;
 
 /// A C program whose `work(i % 1000, name)` is probed at its first instruction.
-struct Busy {
-    path: std::path::PathBuf,
+pub(super) struct Busy {
+    pub path: std::path::PathBuf,
     dir: std::path::PathBuf,
 }
 
 impl Busy {
     fn new(name: &str) -> Busy {
+        Busy::of(name, SOURCE)
+    }
+
+    pub fn of(name: &str, source: &str) -> Busy {
         let dir = std::env::temp_dir().join(format!("duotrace-codegen-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("temporary directory");
         let (code, path) = (dir.join("busy.c"), dir.join("busy"));
-        std::fs::write(&code, SOURCE).expect("write");
+        std::fs::write(&code, source).expect("write");
         let status = std::process::Command::new("cc")
             .args(["-O1", "-fno-inline", "-fcf-protection=none", "-pthread", "-no-pie", "-o"])
             .args([&path, &code])
@@ -115,11 +119,11 @@ impl Busy {
     }
 
     /// File offset of `work`: text of a fixed address program, from `nm` and its program headers.
-    fn offset(&self) -> u64 {
+    pub fn offset(&self) -> u64 {
         crate::kernel::tests::offset_of(&self.path, "work")
     }
 
-    fn run(&self, threads: u32, calls: u32) {
+    pub fn run(&self, threads: u32, calls: u32) {
         use std::io::Write;
         let mut child = std::process::Command::new(&self.path)
             .args([threads.to_string(), calls.to_string()])
@@ -243,6 +247,9 @@ fn price_of_a_firing() {
         ("count", vec![]),
         ("number key", vec![arg(0)]),
         ("string key", vec![copyinstr(arg(1))]),
+        ("constant string key", vec![text("hello")]),
+        ("execname key", vec![execname()]),
+        ("pid key", vec![pid()]),
         ("tuple key", vec![pid(), execname(), arg(0)]),
     ];
     for (name, key) in cases {
