@@ -6,7 +6,7 @@
 
 use super::context::{Gen, Hold, Res, slot};
 use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
-use super::layout::{self, user_symbol};
+use super::layout;
 use super::runtime::Routine;
 use duotrace_core::aggregate::{AggFunc, Llquantize, Lquantize};
 use duotrace_core::diagnostic::Span;
@@ -121,10 +121,7 @@ impl Gen<'_> {
                     self.frame_store_imm(at + bytes - 8, 0);
                     self.stack(spec, at, expr.span)?;
                 }
-                Ty::Symbol(kind) => {
-                    self.symbol(expr, part.ty, at)?;
-                    let _ = user_symbol(kind);
-                }
+                Ty::Symbol(_) => self.symbol(expr, part.ty, at)?,
                 Ty::Bytes(_) => {
                     self.frame_store_imm(at + bytes - 8, 0);
                     self.bytes(expr, at)?;
@@ -172,7 +169,8 @@ impl Gen<'_> {
         let from = self.temp_str()?;
         self.string(expr, from)?;
         self.null_is_empty(from);
-        let most = agg.key_fixed + (agg.key.iter().filter(|part| part.bytes.is_none()).count() as u32 - 1) * self.plan.str_bytes;
+        let most = agg.key_fixed
+            + (agg.key.iter().filter(|part| part.bytes.is_none()).count() as u32 - 1) * self.plan.str_bytes;
         let fits = self.asm.label();
         self.frame_load(Size::DW, Reg::R2, from);
         self.alu(Alu::Rsh, Reg::R2, 3);

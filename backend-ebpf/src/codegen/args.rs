@@ -94,7 +94,11 @@ impl Gen<'_> {
     fn sampled_pc(&mut self, user: bool) {
         if self.group.hook != Hook::PerfEvent {
             let ours = user == (self.group.hook == Hook::Uprobe);
-            if ours { self.register(regs::RIP) } else { self.asm.mov(Reg::R0, 0) }
+            if ours {
+                self.register(regs::RIP)
+            } else {
+                self.asm.mov(Reg::R0, 0)
+            }
             return;
         }
         let other = self.asm.label();

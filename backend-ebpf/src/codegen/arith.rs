@@ -51,15 +51,8 @@ impl Gen<'_> {
         }
     }
 
-    /// `R0 = op R0`.
+    /// `R0 = op R0`, for operators that are no conditions.
     pub fn unary(&mut self, op: UnaryOp, of: &Expr, ty: Ty) -> Res {
-        if op == UnaryOp::LogNot {
-            return self.materialise(&Expr {
-                kind: ExprKind::Unary(op, Box::new(of.clone())),
-                ty,
-                span: of.span,
-            });
-        }
         self.scalar(of)?;
         match op {
             UnaryOp::Neg => self.emit(Insn::neg64(Reg::R0)),
@@ -232,7 +225,7 @@ impl Gen<'_> {
         }
     }
 
-    /// `R0 = R1:R2` style loads: the value at `[base + offset]` in canonical form.
+    /// `R0 =` the value at `[base + offset]` in canonical form.
     pub fn load_canonical(&mut self, ty: Ty, base: Reg, offset: i16) -> Res {
         let Ty::Int { bytes, signed } = ty else {
             self.asm.load(Size::DW, Reg::R0, base, offset);

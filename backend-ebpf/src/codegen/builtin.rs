@@ -223,7 +223,9 @@ impl Gen<'_> {
             .clauses
             .get(clause.0 as usize)
             .iter()
-            .flat_map(|clause| clause.probes.iter().flat_map(|enabling| enabling.probes.iter().map(|id| id.0)))
+            .flat_map(|clause| {
+                clause.probes.iter().flat_map(|enabling| enabling.probes.iter().map(|id| id.0))
+            })
             .collect();
         let end = self.asm.label();
         self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::PROBE);

@@ -102,8 +102,8 @@ impl Gen<'_> {
                 self.tagged(at);
                 self.release(size);
             }
-            (S::Copyinto, [address, size, to]) => self.into_scratch(address, size, to, Space::User)?,
-            (S::Bcopy, [from, to, size]) => self.into_scratch(from, size, to, Space::Any)?,
+            (S::Copyinto, [address, size, to]) => self.copy_to_scratch(address, size, to, Space::User)?,
+            (S::Bcopy, [from, to, size]) => self.copy_to_scratch(from, size, to, Space::Any)?,
             (S::Speculation, _) => self.speculation(),
             (S::Strchr | S::Strrchr | S::Strstr | S::Strtok, _) => {
                 return self.unsupported(span, "a string as a number");
@@ -329,7 +329,7 @@ impl Gen<'_> {
     }
 
     /// Copies memory into scratch memory that a pointer names.
-    fn into_scratch(&mut self, from: &Expr, size: &Expr, to: &Expr, space: Space) -> Res {
+    fn copy_to_scratch(&mut self, from: &Expr, size: &Expr, to: &Expr, space: Space) -> Res {
         self.scalar(from)?;
         let from = self.hold()?;
         self.scalar(size)?;
@@ -351,16 +351,31 @@ impl Gen<'_> {
         self.asm.jump_if(Cond::Gt, Reg::R0, most, bad);
         let to = self.hold()?;
         self.take(from, Reg::R0);
-        // The source may be scratch memory too; its size is checked against the whole.
-        let helper = self.resolve(space, 0)?;
-        self.asm.mov(Reg::R3, Reg::R0);
-        self.frame_ptr(Reg::R1, self.plan.scratch_at);
-        self.take(to, Reg::R2);
-        self.alu(Alu::Add, Reg::R1, Reg::R2);
-        self.take(size, Reg::R2);
-        self.asm.call(helper);
+        let (plain, done) = (self.asm.label(), self.asm.label());
+        self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
+        self.asm.mov(Reg::R1, Reg::R0);
+        self.alu(Alu::Rsh, Reg::R1, 48);
+        self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, plain);
+        self.scratch_address(0)?;
+        self.copy_held(Helper::ProbeReadKernel, &to, &size);
+        self.asm.jump(done);
+        self.asm.bind(plain);
+        self.copy_held(super::expr::reader(space), &to, &size);
+        self.asm.bind(done);
+        self.release(to);
+        self.release(size);
         self.fault_if(Cond::Ne, 0, Fault::BadAddr, true);
         Ok(())
+    }
+
+    /// Reads as many bytes as are held from `R0` to a held scratch offset.
+    fn copy_held(&mut self, helper: Helper, to: &super::context::Hold, size: &super::context::Hold) {
+        self.asm.mov(Reg::R3, Reg::R0);
+        self.frame_ptr(Reg::R1, self.plan.scratch_at);
+        self.peek(to, Reg::R2);
+        self.alu(Alu::Add, Reg::R1, Reg::R2);
+        self.peek(size, Reg::R2);
+        self.asm.call(helper);
     }
 
     /// `R0 =` a free speculation's number, 0 and a drop when there is none.
@@ -399,7 +414,19 @@ fn name(subroutine: S) -> String {
         other => {
             let mut out = String::new();
             for (index, c) in format!("{other:?}").chars().enumerate() {
-                if c.is_uppercase() && index > 0 && matches!(other, S::MutexOwned | S::MutexOwner | S::MutexTypeAdaptive | S::MutexTypeSpin | S::RwReadHeld | S::RwWriteHeld | S::RwIswriter) {
+                if c.is_uppercase()
+                    && index > 0
+                    && matches!(
+                        other,
+                        S::MutexOwned
+                            | S::MutexOwner
+                            | S::MutexTypeAdaptive
+                            | S::MutexTypeSpin
+                            | S::RwReadHeld
+                            | S::RwWriteHeld
+                            | S::RwIswriter
+                    )
+                {
                     out.push('_');
                 }
                 out.extend(c.to_lowercase());

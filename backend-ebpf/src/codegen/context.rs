@@ -184,7 +184,9 @@ fn maps(input: &Input<'_>, plan: &Layout, programs: &[ProgramImage]) -> Vec<MapD
                     4 * plan.str_bytes,
                     super::builtin::name_entries(input),
                 ),
-                layout::SYSCALLS => MapSpec::array(MapKind::Array, "syscalls", 4, 1024 * input.groups.len().max(1) as u32),
+                layout::SYSCALLS => {
+                    MapSpec::array(MapKind::Array, "syscalls", 4, 1024 * input.groups.len().max(1) as u32)
+                }
                 id => array_map(input, plan, id),
             };
             MapDef { id, spec, init: super::builtin::initial(input, plan, id) }
@@ -217,17 +219,7 @@ impl<'a> Gen<'a> {
         asm.allow_long_jumps(input.target.isa_v4);
         let leave = asm.label();
         let f = Func::new(ClauseId(0), Span::default(), leave);
-        Gen {
-            input,
-            plan,
-            group,
-            index,
-            asm,
-            spans,
-            routines: BTreeMap::new(),
-            f,
-            temps_high: 0,
-        }
+        Gen { input, plan, group, index, asm, spans, routines: BTreeMap::new(), f, temps_high: 0 }
     }
 
     // --- source places and findings

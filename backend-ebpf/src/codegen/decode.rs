@@ -28,7 +28,8 @@ pub enum KeyValue {
 pub fn entries(layout: &Layout, word: impl Fn(usize) -> Option<u64>, mut each: impl FnMut(Entry)) {
     let data = (HEADS + layout.buckets * 4) as usize;
     let Some(taken) = word(0) else { return };
-    let end = (layout.table_bytes as usize).min(data.saturating_add(usize::try_from(taken).unwrap_or(usize::MAX)));
+    let end =
+        (layout.table_bytes as usize).min(data.saturating_add(usize::try_from(taken).unwrap_or(usize::MAX)));
     let mut at = data;
     while at + ENTRY as usize <= end {
         let Some(tag) = word(at / 8 + 1) else { return };

@@ -5,7 +5,7 @@ use super::context::{Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::frame;
 use duotrace_core::ir::{
-    BinaryOp, Expr, ExprKind, Fault, LogicalOp, PlaceKind, SCRATCH_TAG, Space, Subroutine, Ty,
+    BinaryOp, Expr, ExprKind, Fault, LogicalOp, PlaceKind, SCRATCH_TAG, Space, Ty, UnaryOp,
 };
 
 impl Gen<'_> {
@@ -44,7 +44,8 @@ impl Gen<'_> {
                 self.load_extract(expr.ty, at + offset)?;
                 self.free_temps(mark);
             }
-            ExprKind::Unary(op, of) => return self.unary_or_not(*op, of, expr),
+            ExprKind::Unary(UnaryOp::LogNot, _) => return self.materialise(expr),
+            ExprKind::Unary(op, of) => return self.unary(*op, of, expr.ty),
             ExprKind::Binary(op, left, right) => match op {
                 BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
                     return self.materialise(expr);
@@ -61,9 +62,9 @@ impl Gen<'_> {
                 self.compare_to_value(Cond::Eq, Reg::R1);
             }
             ExprKind::Logical(LogicalOp::Xor, left, right) => {
-                self.truth(left)?;
+                self.materialise(left)?;
                 let hold = self.hold()?;
-                self.truth(right)?;
+                self.materialise(right)?;
                 self.take(hold, Reg::R1);
                 self.alu(Alu::Xor, Reg::R0, Reg::R1);
             }
@@ -101,23 +102,14 @@ impl Gen<'_> {
                 return self.scalar(second);
             }
             ExprKind::Call(subroutine, args) => return self.call_scalar(*subroutine, args, expr),
-            ExprKind::StrConst(_) | ExprKind::StrNull | ExprKind::LoadStr { .. } | ExprKind::StrOfBytes(_) => {
+            ExprKind::StrConst(_)
+            | ExprKind::StrNull
+            | ExprKind::LoadStr { .. }
+            | ExprKind::StrOfBytes(_) => {
                 return self.unsupported(expr.span, "a string as a number");
             }
         }
         Ok(())
-    }
-
-    /// `R0 = expr ? 1 : 0`.
-    fn truth(&mut self, expr: &Expr) -> Res {
-        self.materialise(expr)
-    }
-
-    fn unary_or_not(&mut self, op: duotrace_core::ir::UnaryOp, of: &Expr, expr: &Expr) -> Res {
-        if op == duotrace_core::ir::UnaryOp::LogNot {
-            return self.materialise(expr);
-        }
-        self.unary(op, of, expr.ty)
     }
 
     /// Evaluates an expression of any type for its effects.
@@ -168,38 +160,40 @@ impl Gen<'_> {
     /// `R0 = *(ty *)R0`.
     pub fn load_memory(&mut self, ty: Ty, space: Space) -> Res {
         let Ty::Int { bytes, .. } = ty else { return self.unsupported(self.f.span, "a load of this type") };
-        let helper = self.resolve(space, u32::from(bytes))?;
-        self.asm.mov(Reg::R3, Reg::R0);
-        self.read_small(helper, u32::from(bytes));
-        self.fault_if(Cond::Ne, 0, Fault::BadAddr, true);
+        self.read_memory(space, u32::from(bytes), None)?;
         self.load_buffer(ty)
     }
 
-    /// Makes the pointer in `R0` readable by the helper it names: a scratch pointer becomes an
-    /// address in the frame, checked for `bytes` bytes. The original is kept in `slot::ADDRESS` for a fault.
-    pub fn resolve(&mut self, space: Space, bytes: u32) -> Res<Helper> {
+    /// Reads `bytes` at the pointer in `R0` to the frame, or to `slot::BUFFER`; a bad address is a fault.
+    /// A pointer with the scratch tag is one into scratch memory, whatever space it is thought to point to.
+    fn read_memory(&mut self, space: Space, bytes: u32, to: Option<u32>) -> Res {
         self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
-        if self.plan.uses_scratch && self.f.frame {
+        let done = self.asm.label();
+        if self.plan.uses_scratch {
             let plain = self.asm.label();
             self.asm.mov(Reg::R1, Reg::R0);
             self.alu(Alu::Rsh, Reg::R1, 48);
             self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, plain);
             self.scratch_address(bytes)?;
+            self.read_call(Helper::ProbeReadKernel, bytes, to);
+            self.asm.jump(done);
             self.asm.bind(plain);
-            if space == Space::User {
-                // copyin() gives scratch pointers whose static space may still be the user's.
-                return self.unified_helper();
-            }
         }
-        Ok(match space {
-            Space::Any => Helper::ProbeReadKernel,
-            Space::User => Helper::ProbeReadUser,
-        })
+        self.read_call(reader(space), bytes, to);
+        self.asm.bind(done);
+        self.fault_if(Cond::Ne, 0, Fault::BadAddr, true);
+        Ok(())
     }
 
-    /// A user pointer that may be a scratch pointer would need both helpers: scratch is kernel memory.
-    fn unified_helper(&mut self) -> Res<Helper> {
-        Ok(Helper::ProbeReadUser)
+    /// Calls a reading helper for the address in `R0`.
+    fn read_call(&mut self, helper: Helper, bytes: u32, to: Option<u32>) {
+        self.asm.mov(Reg::R3, Reg::R0);
+        match to {
+            Some(to) => self.frame_ptr(Reg::R1, to),
+            None => self.slot_ptr(Reg::R1, slot::BUFFER),
+        }
+        self.asm.load_imm(Reg::R2, i64::from(bytes));
+        self.asm.call(helper);
     }
 
     /// `R0 =` frame address of the tagged pointer in `R0`, after checking that `bytes` bytes lie in scratch.
@@ -237,12 +231,7 @@ impl Gen<'_> {
         match &expr.kind {
             ExprKind::Load { addr, space } => {
                 self.scalar(addr)?;
-                let helper = self.resolve(*space, size)?;
-                self.asm.mov(Reg::R3, Reg::R0);
-                self.frame_ptr(Reg::R1, to);
-                self.asm.load_imm(Reg::R2, i64::from(size));
-                self.asm.call(helper);
-                self.fault_if(Cond::Ne, 0, Fault::BadAddr, true);
+                self.read_memory(*space, size, Some(to))?;
                 Ok(())
             }
             ExprKind::Read(place) => {
@@ -285,9 +274,6 @@ impl Gen<'_> {
                 self.bytes(second, to)
             }
             ExprKind::Cast(of) if of.ty == expr.ty => self.bytes(of, to),
-            ExprKind::Call(Subroutine::Copyin, _) | ExprKind::Call(..) => {
-                self.unsupported(expr.span, "a subroutine that returns an object")
-            }
             _ => self.unsupported(expr.span, "this object"),
         }
     }
@@ -304,6 +290,14 @@ impl Gen<'_> {
         self.frame_ptr(Reg::R1, to);
         self.frame_ptr(Reg::R3, from);
         self.copy(bytes);
+    }
+}
+
+/// The helper that reads a space.
+pub(super) fn reader(space: Space) -> Helper {
+    match space {
+        Space::Any => Helper::ProbeReadKernel,
+        Space::User => Helper::ProbeReadUser,
     }
 }
 

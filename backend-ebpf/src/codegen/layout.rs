@@ -292,7 +292,10 @@ impl Layout {
                     return Err(vec![Diag::error(
                         Tag::D_EBPF_TOOBIG,
                         def.span,
-                        format!("the key of @{} takes {most} bytes: more than the ebpf backend has", def.name),
+                        format!(
+                            "the key of @{} takes {most} bytes: more than the ebpf backend has",
+                            def.name
+                        ),
                     )]);
                 }
                 self.key_bytes = self.key_bytes.max(most);

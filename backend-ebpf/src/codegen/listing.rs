@@ -12,7 +12,9 @@ pub fn listing(image: &Image, sources: &SourceMap) -> String {
         let _ = writeln!(out, "program {} ({} instructions)", program.name, program.code.insns.len());
         let mut last = None;
         for (at, text) in disassemble(&program.code.insns) {
-            if let Some(function) = program.code.functions.iter().find(|function| function.start as usize == at) {
+            if let Some(function) =
+                program.code.functions.iter().find(|function| function.start as usize == at)
+            {
                 let _ = writeln!(out, "{}:", function.name);
                 last = None;
             }

@@ -72,9 +72,20 @@ pub enum ProbeIdentity {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ArgSource {
     /// A field of the hook's pt_regs: byte offset, then truncated to `bytes` and extended.
-    Reg { offset: u16, bytes: u8, signed: bool },
+    Reg {
+        offset: u16,
+        bytes: u8,
+        signed: bool,
+    },
     /// User memory at `[base + index * scale + disp]`, registers as pt_regs offsets.
-    UserMem { base: Option<u16>, index: Option<u16>, scale: u8, disp: i64, bytes: u8, signed: bool },
+    UserMem {
+        base: Option<u16>,
+        index: Option<u16>,
+        scale: u8,
+        disp: i64,
+        bytes: u8,
+        signed: bool,
+    },
     /// A constant.
     Const(i64),
     /// n-th context word (raw tracepoints; SysExit: 1 is the return value).

@@ -16,7 +16,12 @@ enum Base {
     Thread(u32),
     Local(u32),
     /// Key at a frame offset, offset within the element, size of the element.
-    Element { map: MapId, key: u32, offset: u32, elem: u32 },
+    Element {
+        map: MapId,
+        key: u32,
+        offset: u32,
+        elem: u32,
+    },
     /// A tagged pointer in a hold.
     Scratch,
     /// Memory that can only be read.
@@ -42,14 +47,8 @@ impl Gen<'_> {
     pub fn prepare(&mut self, place: &Place) -> Res<Prepared> {
         let mark = self.mark();
         let before = self.at(place.span);
-        let mut prepared = Prepared {
-            base: Base::Scratch,
-            index: None,
-            ty: place.ty,
-            bits: place.bits,
-            whole: false,
-            mark,
-        };
+        let mut prepared =
+            Prepared { base: Base::Scratch, index: None, ty: place.ty, bits: place.bits, whole: false, mark };
         match &place.kind {
             PlaceKind::Var { var, offset } => {
                 let ty = self.input.program.variables.get(var.0 as usize).map_or(Ty::I64, |var| var.ty);
@@ -164,7 +163,7 @@ impl Gen<'_> {
         }
     }
 
-    /// `R1 =` address of the place, `R0` kept over it if `keep`; goes to `absent` when there is none.
+    /// `R1 =` address of the place; goes to `absent`, with `R0` zero, when there is none.
     /// A thread's value is made when `create`; a failure to make one is a drop and goes to `absent`.
     fn address(&mut self, place: &Prepared, create: bool, absent: super::asm::Label) -> Res {
         match &place.base {
@@ -298,15 +297,6 @@ impl Gen<'_> {
     fn merge_bits(&mut self, place: &Prepared, value: &Hold) -> Res {
         let Some((shift, bits)) = place.bits else { return Ok(()) };
         let mask = if bits >= 64 { u64::MAX } else { (1u64 << bits) - 1 };
-        let whole = Prepared {
-            base: Base::Scratch,
-            index: None,
-            ty: place.ty,
-            bits: None,
-            whole: place.whole,
-            mark: place.mark,
-        };
-        let _ = whole;
         let absent = self.asm.label();
         match &place.base {
             Base::Memory(space) => {

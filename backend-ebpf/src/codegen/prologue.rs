@@ -154,9 +154,7 @@ impl Gen<'_> {
         for id in &self.group.clauses {
             let Some(clause) = self.input.program.clauses.get(id.0 as usize) else { continue };
             let mut look = |expr: &Expr| match &expr.kind {
-                ExprKind::Read(place)
-                | ExprKind::Assign { place, .. }
-                | ExprKind::Update { place, .. } => {
+                ExprKind::Read(place) | ExprKind::Assign { place, .. } | ExprKind::Update { place, .. } => {
                     if let PlaceKind::Var { var, .. } = &place.kind {
                         used.insert(var.0);
                     }
@@ -257,9 +255,8 @@ impl Gen<'_> {
     /// Does the predicate read the clock; does only the rest?
     fn wants_clock(&self, clause: &Clause) -> (bool, bool) {
         let mut found = false;
-        let clock = |expr: &Expr| {
-            matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp | Builtin::Walltimestamp))
-        };
+        let clock =
+            |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp | Builtin::Walltimestamp));
         clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut |expr| found |= clock(expr)));
         let early = found;
         layout::walk_body(&clause.body, &mut |expr| found |= clock(expr));

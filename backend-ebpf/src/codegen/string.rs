@@ -33,7 +33,9 @@ impl Gen<'_> {
                 self.copy_from_place(&place, to, self.plan.str_bytes)?;
                 self.finish_place(place);
             }
-            ExprKind::LoadStr { addr, space, max } => return self.load_string(addr, *space, max.as_deref(), to),
+            ExprKind::LoadStr { addr, space, max } => {
+                return self.load_string(addr, *space, max.as_deref(), to);
+            }
             ExprKind::StrOfBytes(of) => {
                 let Ty::Bytes(size) = of.ty else { return self.unsupported(expr.span, "this string") };
                 let mark = self.mark();

@@ -82,12 +82,7 @@ impl Loaded {
         Loaded::with(program, groups, None, target())
     }
 
-    fn with(
-        program: &Program,
-        groups: &[SiteGroup],
-        errors: Option<ErrorProbe>,
-        target: Target,
-    ) -> Loaded {
+    fn with(program: &Program, groups: &[SiteGroup], errors: Option<ErrorProbe>, target: Target) -> Loaded {
         let probe = |id: ProbeId| {
             Some(Probe {
                 id,
@@ -191,12 +186,16 @@ impl Loaded {
                 let Some(map) = self.maps.get(&layout::AGGS.0) else { continue };
                 let tables = map.mmap().expect("mmap");
                 let base = layout.table_index(bank, cpu) as usize * tables.stride();
-                decode::entries(layout, |n| tables.load(base + n * 8), |entry| {
-                    if entry.agg == id {
-                        let key = decode::decode_key(def, &entry.key).expect("key");
-                        add(show(&key), entry.value);
-                    }
-                });
+                decode::entries(
+                    layout,
+                    |n| tables.load(base + n * 8),
+                    |entry| {
+                        if entry.agg == id {
+                            let key = decode::decode_key(def, &entry.key).expect("key");
+                            add(show(&key), entry.value);
+                        }
+                    },
+                );
             }
         }
         merged
@@ -260,12 +259,7 @@ fn var(id: u32, ty: Ty) -> Place {
 }
 
 fn elem(id: u32, key: Vec<Expr>, ty: Ty) -> Place {
-    Place {
-        kind: PlaceKind::Elem { var: VarId(id), key, offset: 0 },
-        ty,
-        bits: None,
-        span: Span::default(),
-    }
+    Place { kind: PlaceKind::Elem { var: VarId(id), key, offset: 0 }, ty, bits: None, span: Span::default() }
 }
 
 fn read(place: Place) -> Expr {
@@ -323,11 +317,8 @@ fn tracing(values: Vec<Expr>, strsize: u32) -> Clause {
 }
 
 fn clause(predicate: Option<Expr>, body: Vec<Stmt>, record: RecordLayout) -> Clause {
-    let enabling = Enabling {
-        desc: ProbeDesc::default(),
-        probes: vec![ProbeId(1), ProbeId(2)],
-        span: Span::default(),
-    };
+    let enabling =
+        Enabling { desc: ProbeDesc::default(), probes: vec![ProbeId(1), ProbeId(2)], span: Span::default() };
     Clause { probes: vec![enabling], predicate, body, record, span: Span::default() }
 }
 
@@ -336,9 +327,10 @@ const ARGUMENTS: [u16; 3] = [112, 104, 96];
 
 fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
     let args = match hook {
-        Hook::Uprobe => {
-            ARGUMENTS.iter().map(|offset| ArgSource::Reg { offset: *offset, bytes: 8, signed: true }).collect()
-        }
+        Hook::Uprobe => ARGUMENTS
+            .iter()
+            .map(|offset| ArgSource::Reg { offset: *offset, bytes: 8, signed: true })
+            .collect(),
         _ => Vec::new(),
     };
     SiteGroup {

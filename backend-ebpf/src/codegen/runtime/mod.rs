@@ -183,5 +183,4 @@ impl Gen<'_> {
         self.alu(Alu::And, Reg::R5, Reg::R4);
         self.asm.store(Size::DW, Reg::R3, 8, Reg::R5);
     }
-
 }

@@ -25,8 +25,7 @@ const FIRST: i16 = -64;
 impl Gen<'_> {
     /// Position of a character, the first or the last; the NUL counts.
     pub(super) fn emit_find_char(&mut self) {
-        let (out, scan, next, end) =
-            (self.asm.label(), self.asm.label(), self.asm.label(), self.asm.label());
+        let (out, scan, next, end) = (self.asm.label(), self.asm.label(), self.asm.label(), self.asm.label());
         self.enter_frame(&[Reg::R6, Reg::R8, Reg::R9], out);
         self.string_at(Reg::R6, out);
         self.length(Reg::R0, Reg::R6);
@@ -97,7 +96,8 @@ impl Gen<'_> {
             self.asm.label(),
         );
         let strsize = self.plan.strsize as i32;
-        for (slot, reg) in [(FRAME, Reg::R1), (IN, Reg::R2), (WHAT, Reg::R3), (LAST, Reg::R4), (STEP, Reg::R5)]
+        for (slot, reg) in
+            [(FRAME, Reg::R1), (IN, Reg::R2), (WHAT, Reg::R3), (LAST, Reg::R4), (STEP, Reg::R5)]
         {
             self.asm.store(Size::DW, Reg::R10, slot, reg);
         }

@@ -21,8 +21,19 @@ fn functions_match_the_core() {
         AggFunc::Llquantize(Llquantize { factor: 10, low: 1, high: 6, nsteps: 20 }),
         AggFunc::Llquantize(Llquantize { factor: 2, low: 0, high: 10, nsteps: 4 }),
     ];
-    let mut numbers = vec![0, 1, -1, 2, 3, 9, 10, 11, 99, 100, -10, -11, 129, 130, 131, 1_000_000, 9_999_999, 10_000_000];
-    numbers.extend([i64::MAX, i64::MIN, i64::MIN + 1, 1 << 62, (1 << 62) - 1, -(1 << 62), 1 << 32, (1 << 32) - 1, -(1 << 40)]);
+    let mut numbers =
+        vec![0, 1, -1, 2, 3, 9, 10, 11, 99, 100, -10, -11, 129, 130, 131, 1_000_000, 9_999_999, 10_000_000];
+    numbers.extend([
+        i64::MAX,
+        i64::MIN,
+        i64::MIN + 1,
+        1 << 62,
+        (1 << 62) - 1,
+        -(1 << 62),
+        1 << 32,
+        (1 << 32) - 1,
+        -(1 << 40),
+    ]);
     let mut program = program(Vec::new());
     program.variables.push(variable("x", Scope::Global, Ty::I64, None));
     let mut body = Vec::new();
@@ -154,8 +165,15 @@ fn threads_lose_nothing() {
     }
     const THREADS: i64 = 4;
     const CALLS: i64 = 500_000;
-    let functions =
-        [AggFunc::Count, AggFunc::Sum, AggFunc::Min, AggFunc::Max, AggFunc::Avg, AggFunc::Stddev, AggFunc::Quantize];
+    let functions = [
+        AggFunc::Count,
+        AggFunc::Sum,
+        AggFunc::Min,
+        AggFunc::Max,
+        AggFunc::Avg,
+        AggFunc::Stddev,
+        AggFunc::Quantize,
+    ];
     let mut program = program(Vec::new());
     let mut body = Vec::new();
     for (index, func) in functions.iter().enumerate() {

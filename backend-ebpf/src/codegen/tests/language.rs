@@ -34,10 +34,8 @@ fn signed_arithmetic() {
         (BinaryOp::Ge, -1, 1, 0),
         (BinaryOp::Xor, 0xff, 0x0f, 0xf0),
     ];
-    let variables = vec![
-        variable("x", Scope::Global, Ty::I64, None),
-        variable("y", Scope::Global, Ty::I64, None),
-    ];
+    let variables =
+        vec![variable("x", Scope::Global, Ty::I64, None), variable("y", Scope::Global, Ty::I64, None)];
     let mut expressions = Vec::new();
     for (op, a, b, _) in &cases {
         let set = |id, value: i64| assign(var(id, Ty::I64), int(value));

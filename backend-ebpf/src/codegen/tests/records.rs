@@ -77,8 +77,7 @@ fn a_fault_is_told_and_error_clauses_run() {
     let mut program = program(vec![faulting, tracing(vec![int(3)], 256), error]);
     program.clauses[2].probes[0].probes = vec![ProbeId(9)];
     let errors = ErrorProbe { probe: ProbeId(9), clauses: vec![ClauseId(2)] };
-    let mut loaded =
-        Loaded::with(&program, &[group(Hook::TestRun, &[0, 1])], Some(errors), target());
+    let mut loaded = Loaded::with(&program, &[group(Hook::TestRun, &[0, 1])], Some(errors), target());
     for _ in 0..2 {
         loaded.fire(0);
         let events = loaded.events();
@@ -232,7 +231,10 @@ fn system_calls_are_told_apart() {
     };
     let tid = || builtin(Builtin::Tid, Ty::I64);
     let mut program = program(vec![
-        tracing(vec![arg(0), tid(), builtin(Builtin::Epid, Ty::I64), builtin(Builtin::Probefunc, Ty::Str)], 256),
+        tracing(
+            vec![arg(0), tid(), builtin(Builtin::Epid, Ty::I64), builtin(Builtin::Probefunc, Ty::Str)],
+            256,
+        ),
         tracing(vec![arg(0), tid(), builtin(Builtin::Errno, Ty::I64)], 256),
     ]);
     program.strsize = 256;
@@ -247,8 +249,7 @@ fn system_calls_are_told_apart() {
     assert!(std::fs::metadata("/nonexistent").is_err());
     let _ = std::os::unix::process::parent_id();
     drop(links);
-    let events: Vec<Fired> =
-        loaded.events().into_iter().filter(|event| event.word(8) == tid).collect();
+    let events: Vec<Fired> = loaded.events().into_iter().filter(|event| event.word(8) == tid).collect();
     let stat: Vec<&Fired> = events
         .iter()
         .filter(|event| event.probe == 1 && (event.clause == 1 || event.word(0) as i32 == libc::AT_FDCWD))
