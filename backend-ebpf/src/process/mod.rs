@@ -64,6 +64,10 @@ fn parse_stat(stat: &[u8]) -> Option<(String, i32, u64)> {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
+mod real;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
