@@ -76,13 +76,21 @@ impl Child {
         let prepared = command::prepare(words, env)?;
         let (report, reported) = mpsc::channel();
         let (go, going) = mpsc::channel();
-        let system = |what, e: &io::Error| LaunchError::System { what, error: crate::symbols::elf::io_text(e) };
+        let system =
+            |what, e: &io::Error| LaunchError::System { what, error: crate::symbols::elf::io_text(e) };
         let thread = std::thread::Builder::new()
             .name("tracer".to_owned())
             .spawn(move || tracer::run(&prepared, when, &report, &going))
             .map_err(|e| system("thread", &e))?;
         let held = reported.recv().map_err(|_| system("thread", &io::ErrorKind::BrokenPipe.into()))??;
-        Ok(Child { pid: held.pid, pidfd: held.pidfd, go: Some(go), thread: Some(thread), ended: None, kill: true })
+        Ok(Child {
+            pid: held.pid,
+            pidfd: held.pidfd,
+            go: Some(go),
+            thread: Some(thread),
+            ended: None,
+            kill: true,
+        })
     }
 
     /// `$target`.
@@ -113,7 +121,9 @@ impl Child {
             self.ended = match sys::wait(self.pid, libc::WNOHANG) {
                 Ok(None) => None,
                 Ok(Some(status)) if libc::WIFEXITED(status) => Some(Ended::Exited(libc::WEXITSTATUS(status))),
-                Ok(Some(status)) if libc::WIFSIGNALED(status) => Some(Ended::Signalled(libc::WTERMSIG(status))),
+                Ok(Some(status)) if libc::WIFSIGNALED(status) => {
+                    Some(Ended::Signalled(libc::WTERMSIG(status)))
+                }
                 Ok(Some(_)) => None,
                 Err(_) => Some(Ended::Unknown),
             };

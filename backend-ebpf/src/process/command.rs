@@ -37,8 +37,12 @@ impl fmt::Display for LaunchError {
             LaunchError::Quote { command } => write!(f, "failed to execute `{command}`: unclosed quote"),
             LaunchError::Nul => f.write_str("failed to execute command: it holds a NUL character"),
             LaunchError::Exec { program, error } => write!(f, "failed to execute \"{program}\": {error}"),
-            LaunchError::System { what, error } => write!(f, "failed to control the command: {what}: {error}"),
-            LaunchError::Died { program } => write!(f, "failed to control \"{program}\": it ended while starting"),
+            LaunchError::System { what, error } => {
+                write!(f, "failed to control the command: {what}: {error}")
+            }
+            LaunchError::Died { program } => {
+                write!(f, "failed to control \"{program}\": it ended while starting")
+            }
         }
     }
 }

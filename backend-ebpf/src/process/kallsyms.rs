@@ -43,7 +43,8 @@ impl Kallsyms {
             }
             let module = fields.next().and_then(|m| m.strip_prefix('[')?.strip_suffix(']')).unwrap_or("");
             let Some(addr) = u64::from_str_radix(addr, 16).ok().filter(|a| *a != 0) else { continue };
-            if let (Some(name), Some(module)) = (range(name), if module.is_empty() { Some(0..0) } else { range(module) })
+            if let (Some(name), Some(module)) =
+                (range(name), if module.is_empty() { Some(0..0) } else { range(module) })
             {
                 symbols.push((addr, name, module));
             }

@@ -7,7 +7,6 @@ use crate::symbols::lookup::{self, LookupError};
 use duotrace_core::probe::{glob_match, is_glob};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// What kind of probe a site is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,18 +49,30 @@ impl PidSite {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PidError {
     /// No such process, or it may not be read.
-    Process { pid: i32, error: String },
+    Process {
+        pid: i32,
+        error: String,
+    },
     /// No object of that name is mapped; with those that are.
-    Module { pid: i32, module: String, mapped: Vec<String> },
+    Module {
+        pid: i32,
+        module: String,
+        mapped: Vec<String>,
+    },
     Elf(ElfError),
     /// A function named without globs is missing.
     Function(LookupError),
     /// A function named without globs cannot be taken apart.
     Code(CodeError),
     /// An offset that is not the beginning of an instruction.
-    Offset { function: String, offset: u64 },
+    Offset {
+        function: String,
+        offset: u64,
+    },
     /// More sites than allowed.
-    TooMany { limit: usize },
+    TooMany {
+        limit: usize,
+    },
 }
 
 impl fmt::Display for PidError {
@@ -116,7 +127,7 @@ pub fn sites(pid: i32, pattern: &PidPattern<'_>) -> Result<Vec<PidSite>, PidErro
     let mut missing = None;
     for object in named {
         match object.open(pid) {
-            Ok(elf) => match sites_in(&Arc::new(elf), &object.name, pattern, &mut out) {
+            Ok(elf) => match sites_in(&elf, &object.name, pattern, &mut out) {
                 Err(PidError::Function(e)) => missing = missing.or(Some(e)),
                 other => other?,
             },
@@ -163,7 +174,14 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn add(&mut self, function: &str, probe: PidProbe, offset: u64, file_offset: u64, cost: Cost) -> Result<(), PidError> {
+    fn add(
+        &mut self,
+        function: &str,
+        probe: PidProbe,
+        offset: u64,
+        file_offset: u64,
+        cost: Cost,
+    ) -> Result<(), PidError> {
         if self.out.len() >= self.pattern.limit {
             return Err(PidError::TooMany { limit: self.pattern.limit });
         }

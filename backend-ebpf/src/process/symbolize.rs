@@ -92,8 +92,9 @@ impl Symbolizer {
         let module = object.name.clone();
         let elf = self.files.get(&object.id)?.as_ref();
         let file_offset = addr.wrapping_sub(mapping.start).wrapping_add(mapping.offset);
-        let Some(vaddr) = elf.and_then(|e| Some(addr.wrapping_sub(e.load_bias(mapping.start, mapping.offset, mapping.exec)?)))
-        else {
+        let Some(vaddr) = elf.and_then(|e| {
+            Some(addr.wrapping_sub(e.load_bias(mapping.start, mapping.offset, mapping.exec)?))
+        }) else {
             return Some(UserSymbol { module, function: None, offset: file_offset });
         };
         let found = elf.and_then(|e| e.function_at(vaddr));
@@ -135,7 +136,9 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(10));
             let objects = maps::objects(pid).unwrap();
             let libc = objects.iter().find(|o| o.name.starts_with("libc.so"));
-            if let (Some(true), Some(libc)) = (objects.first().map(|o| o.name.contains("sleep") || o.name == "coreutils"), libc) {
+            if let (Some(true), Some(libc)) =
+                (objects.first().map(|o| o.name.contains("sleep") || o.name == "coreutils"), libc)
+            {
                 let elf = libc.open(pid).unwrap();
                 addr = libc.load_bias(&elf).unwrap() + elf.functions_named("getppid")[0].vaddr;
                 break;

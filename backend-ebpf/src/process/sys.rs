@@ -77,7 +77,8 @@ pub(super) fn fork_traced(p: &Prepared, report: BorrowedFd<'_>) -> io::Result<pi
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        let traced = libc::ptrace(libc::PTRACE_TRACEME, 0, ptr::null_mut::<c_void>(), ptr::null_mut::<c_void>());
+        let traced =
+            libc::ptrace(libc::PTRACE_TRACEME, 0, ptr::null_mut::<c_void>(), ptr::null_mut::<c_void>());
         if traced == 0 {
             libc::execve(p.path.as_ptr(), argv.as_ptr(), envp.as_ptr());
             if *libc::__errno_location() == libc::ENOEXEC {
@@ -125,8 +126,8 @@ pub(super) fn set_registers(pid: pid_t, mut regs: libc::user_regs_struct) -> io:
 
 fn register_set(request: libc::c_uint, pid: pid_t, regs: &mut libc::user_regs_struct) -> io::Result<()> {
     let mut vector = libc::iovec { iov_base: ptr::from_mut(regs).cast(), iov_len: size_of_val(regs) };
-    // NT_PRSTATUS: the general registers.
-    let set = 1usize as *mut c_void;
+    // The general registers.
+    let set = libc::NT_PRSTATUS.unsigned_abs() as usize as *mut c_void;
     // SAFETY: the vector describes `regs`, which lives through the call and may be written.
     check(unsafe { libc::ptrace(request, pid, set, (&raw mut vector).cast::<c_void>()) }).map(drop)
 }

@@ -126,16 +126,20 @@ fn pid_probes() {
     assert_eq!(entry.len(), 1);
     assert_eq!((entry[0].module.as_str(), entry[0].name()), ("demo", "entry".into()));
     let returns = find("demo", "main", "return").unwrap();
-    assert!(returns.iter().all(|s| s.offset > 0 && matches!(s.probe, PidProbe::Return(_))) && !returns.is_empty());
+    assert!(
+        returns.iter().all(|s| s.offset > 0 && matches!(s.probe, PidProbe::Return(_))) && !returns.is_empty()
+    );
     let all = find("a.out", "two", "").unwrap();
     assert!(all.iter().any(|s| s.probe == PidProbe::Entry) && all.iter().any(|s| s.name() == "0"));
-    let last = all.iter().filter(|s| s.probe == PidProbe::Offset).next_back().unwrap();
+    let last = all.iter().rfind(|s| s.probe == PidProbe::Offset).unwrap();
     assert_eq!(find("a.out", "two", &last.name()).unwrap().len(), 1);
     assert!(find("a.out", "two", "ffff").unwrap_err().to_string().contains("offset 0xffff is not"));
     assert_eq!(find("libc", "puts", "entry").unwrap()[0].module, "libc.so.6");
     assert_eq!(find("libc*", "put[cs]", "entry").unwrap().len(), 2);
     assert!(find("a.out", "nosuch", "entry").unwrap_err().to_string().starts_with("no function nosuch in "));
-    assert!(find("libz", "x", "entry").unwrap_err().to_string().contains("has no module libz (it has demo, "));
+    assert!(
+        find("libz", "x", "entry").unwrap_err().to_string().contains("has no module libz (it has demo, ")
+    );
     assert!(find("a.out", "nosuch*", "entry").unwrap().is_empty());
     let main = crate::symbols::elf::Elf::open(&path).unwrap().functions_named("main").remove(0);
     let absolute = find("a.out", "-", &format!("{:x}", main.vaddr)).unwrap();
@@ -150,7 +154,8 @@ fn pid_probes() {
 fn usdt_of_processes() {
     let dir = Scratch::new("scan");
     let Some(path) = dir.cc("demo", PROBES, &[]) else { return };
-    let (a, b) = (hold(path.to_str().unwrap(), EvalTime::PostInit), hold(path.to_str().unwrap(), EvalTime::PostInit));
+    let (a, b) =
+        (hold(path.to_str().unwrap(), EvalTime::PostInit), hold(path.to_str().unwrap(), EvalTime::PostInit));
     let mut scanner = Scanner::new();
     let scan = scanner.all();
     let here = |m: &super::usdt_scan::UsdtMatch| m.file.path == path;

@@ -16,7 +16,12 @@ pub(super) struct Held {
 }
 
 /// Starts the command, reports it, and lets it go when told. When the other side hangs up instead, it is killed.
-pub(super) fn run(p: &Prepared, when: EvalTime, report: &Sender<Result<Held, LaunchError>>, go: &Receiver<()>) {
+pub(super) fn run(
+    p: &Prepared,
+    when: EvalTime,
+    report: &Sender<Result<Held, LaunchError>>,
+    go: &Receiver<()>,
+) {
     match start(p, when) {
         Err(e) => drop(report.send(Err(e))),
         Ok(held) => {

@@ -5,7 +5,7 @@ use super::pids;
 use crate::symbols::elf::{Elf, FileId};
 use crate::symbols::usdt::{self, UsdtSite};
 use duotrace_core::probe::glob_match;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ pub struct Scan {
     pub files: BTreeMap<FileId, Arc<UsdtFile>>,
     /// Which of them each process maps. Processes without any are not listed.
     pub processes: BTreeMap<i32, Vec<FileId>>,
+    /// Files that are the executable of a process (module `a.out`).
+    pub executables: BTreeSet<FileId>,
 }
 
 /// Which processes a match is for.
@@ -92,6 +94,9 @@ impl Scanner {
             });
             if let Some(file) = file {
                 scan.files.insert(object.id, Arc::clone(file));
+                if object.is_exe {
+                    scan.executables.insert(object.id);
+                }
                 let ids = scan.processes.entry(pid).or_default();
                 if !ids.contains(&object.id) {
                     ids.push(object.id);
@@ -134,8 +139,8 @@ impl Scan {
                 self.processes.iter().filter(|(_, ids)| ids.contains(id)).map(|(pid, _)| *pid).collect();
             let mut groups: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
             for (i, s) in file.sites.iter().enumerate() {
-                let module_fits = glob_match(module, &file.module)
-                    || (module == "a.out" && self.is_exe_of(file, &mapping));
+                let module_fits =
+                    glob_match(module, &file.module) || (module == "a.out" && self.executables.contains(id));
                 if module_fits && glob_match(function, &s.function) && glob_match(name, &s.name) {
                     groups.entry((&s.provider, &s.name, &s.function)).or_default().push(i);
                 }
@@ -159,9 +164,5 @@ impl Scan {
             }
         }
         out
-    }
-
-    fn is_exe_of(&self, file: &UsdtFile, pids: &[i32]) -> bool {
-        file.elf.interpreter().is_some() && !pids.is_empty()
     }
 }

@@ -47,9 +47,13 @@ impl Drop for Scratch {
 }
 
 fn has_sdt() -> bool {
-    ["/usr/include/sys/sdt.h", "/usr/include/x86_64-linux-gnu/sys/sdt.h", "/usr/include/aarch64-linux-gnu/sys/sdt.h"]
-        .iter()
-        .any(|p| Path::new(p).exists())
+    [
+        "/usr/include/sys/sdt.h",
+        "/usr/include/x86_64-linux-gnu/sys/sdt.h",
+        "/usr/include/aarch64-linux-gnu/sys/sdt.h",
+    ]
+    .iter()
+    .any(|p| Path::new(p).exists())
 }
 
 /// Two probes in two functions; `query__start` has a semaphore.

@@ -59,7 +59,8 @@ fn stripped_files_say_so() {
 #[test]
 fn missing_functions_get_suggestions() {
     let dir = Scratch::new("near");
-    let Some(path) = dir.cc("near", "int greeting(void){return 1;} int main(void){return greeting();}", &[]) else {
+    let Some(path) = dir.cc("near", "int greeting(void){return 1;} int main(void){return greeting();}", &[])
+    else {
         return;
     };
     let error = lookup::function(&Elf::open(&path).unwrap(), "greting").unwrap_err();
