@@ -70,8 +70,7 @@ impl Gen<'_> {
         if let Ty::Symbol(kind) = ty
             && user_symbol(kind)
         {
-            self.asm.call(Helper::GetCurrentPidTgid);
-            self.alu(Alu::Rsh, Reg::R0, 32);
+            self.pid();
             self.frame_store(Size::DW, to, Reg::R0);
             to += 8;
         }
@@ -87,8 +86,7 @@ impl Gen<'_> {
         }
         let mut at = to + 8;
         if spec.user {
-            self.asm.call(Helper::GetCurrentPidTgid);
-            self.alu(Alu::Rsh, Reg::R0, 32);
+            self.pid();
             self.frame_store(Size::DW, at, Reg::R0);
             at += 8;
         }
@@ -143,8 +141,7 @@ impl Gen<'_> {
         self.frame_store(Size::DW, at + event::PROBE, Reg::R0);
         self.timestamp();
         self.frame_store(Size::DW, at + event::TIMESTAMP, Reg::R0);
-        self.asm.call(Helper::GetCurrentPidTgid);
-        self.alu(Alu::Rsh, Reg::R0, 32);
+        self.pid();
         self.frame_store(Size::DW, at + event::PID, Reg::R0);
         self.asm.mov(Reg::R4, NO_WAKEUP);
         if has_effect(&clause.body, &[Effect::Stop]) {

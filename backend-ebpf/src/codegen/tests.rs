@@ -65,9 +65,14 @@ fn target() -> Target {
         ncpu: cpus::possible().expect("cpus").len() as u32,
         global_ctx: true,
         isa_v4: true,
-        offsets: KernelOffsets::default(),
+        offsets: *OFFSETS.get_or_init(|| {
+            KernelOffsets::from_btf(&std::fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default())
+        }),
     }
 }
+
+/// Read once: it is 5 MB.
+static OFFSETS: std::sync::OnceLock<KernelOffsets> = std::sync::OnceLock::new();
 
 fn kind_of(hook: Hook) -> Kind {
     match hook {

@@ -14,6 +14,11 @@ fn a_record_from_a_test_run() {
         builtin(Builtin::Execname, Ty::Str),
         builtin(Builtin::Probefunc, Ty::Str),
         int(-1),
+        builtin(Builtin::Tid, Ty::I64),
+        builtin(Builtin::Ppid, Ty::I64),
+        call(Subroutine::Progenyof, vec![int(i64::from(std::os::unix::process::parent_id()))], Ty::I64),
+        call(Subroutine::Progenyof, vec![int(i64::from(i32::MAX))], Ty::I64),
+        builtin(Builtin::Vtimestamp, Ty::I64),
     ];
     let program = program(vec![tracing(values, 256)]);
     let mut loaded = Loaded::new(&program, &[group(Hook::TestRun, &[0])]);
@@ -31,6 +36,9 @@ fn a_record_from_a_test_run() {
         assert_eq!(event.string(16 + 264).as_deref(), Some(name.trim_end()));
         assert_eq!(event.string(16 + 528).as_deref(), Some("function1"));
         assert_eq!(event.word(16 + 792), u64::MAX);
+        assert_eq!(event.word(24 + 800), u64::from(std::os::unix::process::parent_id()));
+        assert_eq!((event.word(32 + 800), event.word(40 + 800)), (1, 0));
+        assert!(event.word(48 + 800) > 0, "vtimestamp");
     }
 }
 
@@ -175,7 +183,9 @@ fn a_uprobe_reads_its_process() {
     ];
     let mut group = group(Hook::Uprobe, &[0]);
     group.identity = ProbeIdentity::Cookie;
-    for target in [target(), Target { global_ctx: false, isa_v4: false, ..target() }] {
+    for target in
+        [target(), Target { global_ctx: false, isa_v4: false, offsets: KernelOffsets::default(), ..target() }]
+    {
         let mut loaded = Loaded::with(&program, std::slice::from_ref(&group), None, target);
         let site = crate::kernel::link::Site::new(busy.offset(), 2 | 7 << 32);
         let links = crate::kernel::link::attach_uprobes(&loaded.progs[0], &busy.path, &[site], false, None)
