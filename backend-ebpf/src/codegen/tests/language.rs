@@ -116,9 +116,16 @@ fn strings() {
         (call(S::Dirname, vec![text("file")], Ty::Str), Some(".".into())),
         (call(S::Dirname, vec![text("/file")], Ty::Str), Some("/".into())),
         (call(S::Dirname, vec![text("//")], Ty::Str), Some("/".into())),
+        (call(S::Cleanpath, vec![text("/a/./b/../c//d")], Ty::Str), Some("/a/c/d".into())),
+        (call(S::Cleanpath, vec![text("/..")], Ty::Str), Some("/".into())),
+        (call(S::Cleanpath, vec![text("/a/b/../..")], Ty::Str), Some("/".into())),
+        (call(S::Cleanpath, vec![text("/a/.b/..c/...")], Ty::Str), Some("/a/.b/..c/...".into())),
+        (call(S::Cleanpath, vec![text("a//b/")], Ty::Str), Some("a/b/".into())),
+        (call(S::Strip, vec![text("  ab c ")], Ty::Str), Some("ab c".into())),
+        (call(S::Strip, vec![text("   ")], Ty::Str), Some("".into())),
     ];
     // In groups: the record of all would be large.
-    for chunk in [&cases[..16], &cases[16..]] {
+    for chunk in cases.chunks(16) {
         let events = values(chunk.iter().map(|(expr, _)| expr.clone()).collect(), vec![]);
         for (index, (expr, want)) in chunk.iter().enumerate() {
             assert_eq!(events[0].string(index * 264), *want, "{:?}", expr.kind);

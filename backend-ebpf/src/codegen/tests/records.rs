@@ -204,11 +204,12 @@ fn a_uprobe_reads_its_process() {
             assert_eq!(event.word(object + 16), 1 << 40);
             let stack = object + 24;
             let count = event.word(stack);
-            assert!(count >= 1, "frames");
+            assert!(count >= 2, "frames");
             assert_eq!(event.word(stack + 8), u64::from(event.pid));
             let symbol = stack + 80;
             assert_eq!(event.word(symbol), u64::from(event.pid));
             assert!(event.word(symbol + 8) != 0, "return address");
+            assert_eq!(event.word(stack + 24), event.word(symbol + 8), "the caller's frame");
             let rest: Vec<i64> = (0..7).map(|n| event.word(symbol + 16 + n * 8) as i64).collect();
             assert_eq!(rest[1..3], [1 << 40, -2]);
             assert_eq!(rest[4..7], [99, 99, 0]);
