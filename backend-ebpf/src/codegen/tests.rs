@@ -88,6 +88,16 @@ impl Loaded {
     }
 
     fn with(program: &Program, groups: &[SiteGroup], errors: Option<ErrorProbe>, target: Target) -> Loaded {
+        Loaded::limited(program, groups, errors, target, Limits::default())
+    }
+
+    fn limited(
+        program: &Program,
+        groups: &[SiteGroup],
+        errors: Option<ErrorProbe>,
+        target: Target,
+        limits: Limits,
+    ) -> Loaded {
         let probe = |id: ProbeId| {
             Some(Probe {
                 id,
@@ -98,7 +108,7 @@ impl Loaded {
                 args: None,
             })
         };
-        let input = Input { program, groups, limits: Limits::default(), target, errors, probe: &probe };
+        let input = Input { program, groups, limits, target, errors, probe: &probe };
         let image = compile(&input).unwrap_or_else(|diags| panic!("{diags:#?}"));
         let mut maps = BTreeMap::new();
         for def in &image.maps {

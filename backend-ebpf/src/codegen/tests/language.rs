@@ -11,6 +11,13 @@ fn values(expressions: Vec<Expr>, variables: Vec<Variable>) -> Vec<Fired> {
     loaded.events()
 }
 
+/// `place += value`.
+pub(super) fn update(place: Place, value: i64) -> Expr {
+    let ty = place.ty;
+    let (op, value, compute) = (BinaryOp::Add, Box::new(int(value)), Ty::I64);
+    expr(ExprKind::Update { place: Box::new(place), op, value, compute, old: false }, ty)
+}
+
 #[test]
 fn signed_arithmetic() {
     if skipped("signed_arithmetic") {
@@ -188,17 +195,11 @@ fn variables_keep_their_values() {
         variable("texts", Scope::ThreadLocal, Ty::Str, Some(vec![Ty::I64])),
     ];
     let up = |place: Place, old| {
-        let ty = place.ty;
-        expr(
-            ExprKind::Update {
-                place: Box::new(place),
-                op: BinaryOp::Add,
-                value: Box::new(int(1)),
-                compute: Ty::I64,
-                old,
-            },
-            ty,
-        )
+        let mut up = update(place, 1);
+        if let ExprKind::Update { old: yields_old, .. } = &mut up.kind {
+            *yields_old = old;
+        }
+        up
     };
     let is_null = |value| expr(ExprKind::StrIsNull(Box::new(value)), Ty::I32);
     let key = || vec![int(7), text("k")];
