@@ -30,7 +30,7 @@ impl Parser<'_> {
             self.in_predicate = true;
             let expr = self.expression();
             self.in_predicate = false;
-            predicate = Some(expr?.expr);
+            predicate = Some(*expr?.expr);
             self.expect_op("/")?;
             if !self.at_op("{") {
                 if matches!(self.tok(0), Tok::Bad(..)) {
@@ -121,7 +121,7 @@ impl Parser<'_> {
             into.push(statement);
             return Ok(());
         }
-        let expr = self.expression()?.expr;
+        let expr = *self.expression()?.expr;
         // The last statement needs no semicolon.
         if !self.at_op("}") {
             self.expect_op(";")?;
@@ -135,7 +135,7 @@ impl Parser<'_> {
         let start = self.bump().span;
         self.expect_op("(")?;
         self.parens += 1;
-        let cond = self.expression()?.expr;
+        let cond = *self.expression()?.expr;
         self.expect_op(")")?;
         self.parens = self.parens.saturating_sub(1);
         let then = self.branch()?;
