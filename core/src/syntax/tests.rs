@@ -324,7 +324,7 @@ fn pieces() {
 /// A tree that cannot be walked is refused; nothing overflows the stack.
 #[test]
 fn depth() {
-    let n = 100_000;
+    let n = 20_000;
     let body = |text: String| format!("BEGIN {{ {text}; }}\nEND {{ ok; }}");
     let deep = [
         body("a+".repeat(n) + "a"),

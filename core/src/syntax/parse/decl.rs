@@ -119,7 +119,8 @@ impl Parser<'_> {
                     self.bump();
                 }
                 Tok::Key("struct" | "union") => {
-                    let composite = self.nested(Self::composite)?;
+                    // Members take much stack: a body counts twice.
+                    let composite = self.nested(|p| p.nested(Self::composite))?;
                     self.set_base(&mut base, composite);
                 }
                 Tok::Key("enum") => {

@@ -89,7 +89,7 @@ impl Parser<'_> {
             }
             Derived::Assoc(params)
         } else {
-            Derived::Array(Some(*self.constant()?))
+            Derived::Array(Some(self.constant()?))
         };
         self.expect_op("]")?;
         self.brackets = self.brackets.saturating_sub(1);
