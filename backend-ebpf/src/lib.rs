@@ -8,6 +8,7 @@
 
 pub mod codegen;
 pub mod kernel;
+pub mod process;
 pub mod provider;
 pub mod session;
 pub mod symbols;

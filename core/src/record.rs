@@ -8,10 +8,11 @@ use std::cmp::Ordering;
 
 /// One field of a record, or one part of an aggregation's key tuple.
 ///
-/// `Ord` is the order in which dtrace sorts keys: integers as their type says
-/// (signed ones numerically), strings and byte arrays bytewise, stacks frame
-/// by frame. Values of different kinds (which one key position never mixes)
-/// are ordered by kind, so that the order is total.
+/// `Ord` is the order in which dtrace sorts keys: integers as *unsigned* numbers
+/// whatever their type (illumos and Oracle have a test, tst.signedkeys, that
+/// keeps it so), strings and byte arrays bytewise, stacks frame by frame. Values
+/// of different kinds (which one key position never mixes) are ordered by kind,
+/// so that the order is total.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     /// An integer, an enumeration or a pointer.
@@ -166,10 +167,7 @@ impl Ord for Value {
     fn cmp(&self, other: &Value) -> Ordering {
         match (self, other) {
             (Value::Int { raw: a, bytes: wa, signed: sa }, Value::Int { raw: b, bytes: wb, signed: sb }) => {
-                let number = |raw: u64, signed: bool| {
-                    if signed { i128::from(raw as i64) } else { i128::from(raw) }
-                };
-                number(*a, *sa).cmp(&number(*b, *sb)).then(wa.cmp(wb)).then(sa.cmp(sb))
+                (wa, a, sa).cmp(&(wb, b, sb))
             }
             (Value::Str(a), Value::Str(b)) | (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
             (Value::KStack(a), Value::KStack(b)) => a.cmp(b),
@@ -226,12 +224,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_sort_as_their_type_says() {
-        assert!(Value::int(-1) < Value::int(0));
+    fn integers_sort_unsigned() {
+        for bytes in [1, 2, 4, 8] {
+            let mut keys = [-2i64, -1, 0, 1, 2].map(|n| Value::int_of(n as u64, bytes, true));
+            keys.sort();
+            assert_eq!(keys, [0, 1, 2, -2, -1].map(|n: i64| Value::int_of(n as u64, bytes, true)));
+        }
         assert!(Value::uint(u64::MAX) > Value::uint(0));
-        assert!(Value::int_of(0xff, 1, true) < Value::int_of(1, 1, true));
+    }
+
+    #[test]
+    fn integers_are_cut_and_extended_to_their_width() {
         assert_eq!(Value::int_of(0xffff_ffff, 4, true), Value::Int { raw: u64::MAX, bytes: 4, signed: true });
-        assert!(Value::int(-1) < Value::uint(u64::MAX), "mixed signs compare as numbers");
+        assert_eq!(Value::int_of(u64::MAX, 2, false), Value::Int { raw: 0xffff, bytes: 2, signed: false });
     }
 
     #[test]

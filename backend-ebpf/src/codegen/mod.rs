@@ -4,17 +4,46 @@
 //! clauses, where arguments come from, how the probe is known). Output: an
 //! [`Image`]: map descriptions, assembled programs, and the memory layout that
 //! `session` needs to read aggregations, drops and records.
+//!
+//! `layout` decides where everything lives, `context` emits, `expr`, `string`,
+//! `place`, `stmt`, `agg`, `record` lower the language, `prologue` and `fault`
+//! frame it, `runtime/` holds the routines that run in the kernel, `decode`
+//! reads back what they left.
 
 pub mod asm;
+pub mod decode;
 pub mod insn;
+pub mod layout;
+pub mod listing;
 
+mod agg;
+mod args;
+mod arith;
+mod builtin;
+mod calls;
+mod context;
+mod expr;
+mod fault;
+mod place;
+mod prologue;
+mod record;
+mod runtime;
+mod stmt;
+mod string;
+#[cfg(test)]
+mod tests;
+
+use crate::kernel::MapSpec;
+use asm::MapId;
+use duotrace_core::diagnostic::{Diag, Span};
 use duotrace_core::ir::{ClauseId, Program};
-use duotrace_core::probe::ProbeId;
+use duotrace_core::probe::{Probe, ProbeId};
+pub use layout::Layout;
 
 /// What kind of kernel hook a BPF program runs on: decides its context and program type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hook {
-    /// BEGIN, END, ERROR-less: a raw_tracepoint program run by BPF_PROG_TEST_RUN in our own process.
+    /// BEGIN, END: a raw_tracepoint program run by BPF_PROG_TEST_RUN in our own process.
     TestRun,
     /// uprobe or uretprobe: context is `struct pt_regs` of the user thread.
     Uprobe,
@@ -43,9 +72,20 @@ pub enum ProbeIdentity {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ArgSource {
     /// A field of the hook's pt_regs: byte offset, then truncated to `bytes` and extended.
-    Reg { offset: u16, bytes: u8, signed: bool },
+    Reg {
+        offset: u16,
+        bytes: u8,
+        signed: bool,
+    },
     /// User memory at `[base + index * scale + disp]`, registers as pt_regs offsets.
-    UserMem { base: Option<u16>, index: Option<u16>, scale: u8, disp: i64, bytes: u8, signed: bool },
+    UserMem {
+        base: Option<u16>,
+        index: Option<u16>,
+        scale: u8,
+        disp: i64,
+        bytes: u8,
+        signed: bool,
+    },
     /// A constant.
     Const(i64),
     /// n-th context word (raw tracepoints; SysExit: 1 is the return value).
@@ -88,11 +128,119 @@ pub struct SiteGroup {
     pub at_entry: bool,
 }
 
-/// Everything `session` needs: see the fields' types.
-#[derive(Debug)]
-pub struct Image {}
+/// Sizes that options set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `-x aggsize`: bytes of keyed aggregations for each CPU (and bank).
+    pub aggsize: u32,
+    /// `-x dynvarsize`: bytes of one associative array.
+    pub dynvarsize: u32,
+    /// `-x bufsize`: bytes of the ring of records.
+    pub bufsize: u32,
+    /// Bytes of `alloca` and `copyin` memory in one firing.
+    pub scratchsize: u32,
+    /// `-x nspec`: speculations at a time.
+    pub nspec: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { aggsize: 4 << 20, dynvarsize: 1 << 20, bufsize: 4 << 20, scratchsize: 4096, nspec: 1 }
+    }
+}
+
+/// Offsets into `struct task_struct`, from BTF; a builtin whose offset is missing is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelOffsets {
+    /// `task->se.sum_exec_runtime`, in ns.
+    pub sum_exec_runtime: Option<u32>,
+    /// `task->real_parent`.
+    pub real_parent: Option<u32>,
+    /// `task->tgid`.
+    pub tgid: Option<u32>,
+    /// `task->group_leader`.
+    pub group_leader: Option<u32>,
+}
+
+/// The kernel that programs are made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Possible CPUs.
+    pub ncpu: u32,
+    /// Global functions may take the context (6.8).
+    pub global_ctx: bool,
+    /// Sign-extending moves, `gotol` and the rest of ISA v4 (6.6).
+    pub isa_v4: bool,
+    /// Offsets of kernel structures.
+    pub offsets: KernelOffsets,
+}
+
+impl Target {
+    /// A kernel of which only the number of CPUs is known.
+    pub fn oldest(ncpu: u32) -> Target {
+        Target { ncpu, global_ctx: false, isa_v4: false, offsets: KernelOffsets::default() }
+    }
+}
+
+/// The ERROR probe and the clauses it runs, in program order.
+#[derive(Clone, Debug)]
+pub struct ErrorProbe {
+    pub probe: ProbeId,
+    pub clauses: Vec<ClauseId>,
+}
+
+/// Everything that [`compile`] reads.
+pub struct Input<'a> {
+    pub program: &'a Program,
+    /// One BPF program each, in this order in the image.
+    pub groups: &'a [SiteGroup],
+    pub limits: Limits,
+    pub target: Target,
+    /// What runs when a clause faults.
+    pub errors: Option<ErrorProbe>,
+    /// Names of probes, for `probefunc` and its like.
+    pub probe: &'a dyn Fn(ProbeId) -> Option<Probe>,
+}
+
+/// A map to create before the programs are loaded.
+#[derive(Clone, Debug)]
+pub struct MapDef {
+    /// What the programs call it.
+    pub id: MapId,
+    pub spec: MapSpec,
+    /// Keys and values to store at the start.
+    pub init: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A program to load.
+#[derive(Clone, Debug)]
+pub struct ProgramImage {
+    /// The group it was made from.
+    pub group: usize,
+    /// A name for the kernel.
+    pub name: String,
+    /// Its code; `span_of` gives an index into [`Image::spans`].
+    pub code: asm::Program,
+}
+
+/// A compiled script.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Every map that some program refers to.
+    pub maps: Vec<MapDef>,
+    /// One program for each group, in order.
+    pub programs: Vec<ProgramImage>,
+    /// Where things lie in the maps.
+    pub layout: Layout,
+    /// D source places of instruction tags; tag 0 is no place.
+    pub spans: Vec<Span>,
+}
 
 /// Compiles all programs of a script.
-pub fn compile(_program: &Program, _groups: &[SiteGroup]) -> Image {
-    Image {}
+///
+/// Fails with a diagnostic for each construct that has no lowering.
+pub fn compile(input: &Input<'_>) -> Result<Image, Vec<Diag>> {
+    // The first pass finds out how many temporaries the clauses need, the second one lays the frame out with just those.
+    let first = context::generate(input, Layout::plan(input, layout::MEASURE_TEMPS)?)?;
+    context::generate(input, Layout::plan(input, first.layout.temps_used)?)
 }

@@ -25,7 +25,7 @@ pub mod stats;
 mod sys;
 pub mod test_run;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::Error;
 pub use features::{Feature, Features};

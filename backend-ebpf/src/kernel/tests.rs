@@ -80,7 +80,7 @@ impl Drop for Target {
     }
 }
 
-fn offset_of(path: &Path, symbol: &str) -> u64 {
+pub(crate) fn offset_of(path: &Path, symbol: &str) -> u64 {
     let output = Command::new("nm").arg(path).output().expect("nm");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let address = text

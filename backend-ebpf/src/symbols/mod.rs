@@ -1,1 +1,13 @@
-//! (being built)
+//! What is in a file: functions, USDT notes, instructions.
+//!
+//! Everything is read lazily with `pread` (never mapped: a file truncated under us must not
+//! kill the tool), every offset is checked, and hostile input ends in an [`elf::ElfError`].
+
+pub mod code;
+pub mod elf;
+mod index;
+pub mod lookup;
+mod read;
+pub mod usdt;
+pub mod usdt_args;
+pub mod x86;

@@ -70,6 +70,8 @@ mod tests {
         assert_eq!(stddev(&of(&[1, 3]), 1), 1);
         assert_eq!(stddev(&of(&[-100, 100]), 1), 100);
         assert_eq!(stddev(&of(&[0, 1000]), 10), 50);
+        assert_eq!(stddev(&of(&[100, 200, 300]), 1), 81);
+        assert_eq!(stddev(&of(&[0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]), 10), 31);
     }
 
     #[test]

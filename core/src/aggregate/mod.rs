@@ -18,7 +18,10 @@ mod sort;
 mod table;
 
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
+
+#[cfg(test)]
+pub(crate) use properties::Random;
 
 pub use llquantize::Llquantize;
 pub use lquantize::Lquantize;

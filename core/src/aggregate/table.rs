@@ -70,7 +70,7 @@ impl std::error::Error for AggError {}
 
 impl Aggregation {
     /// An empty aggregation. `id` orders aggregations that are printed together (order of first use in
-    /// the program, from 1); `name` is without `@` and empty for the anonymous one; `arity` is the
+    /// the program, from 1); `name` is without `@` and `_` for the anonymous one; `arity` is the
     /// number of key parts.
     pub fn new(id: u32, name: impl Into<String>, func: AggFunc, arity: usize) -> Aggregation {
         Aggregation { id, name: name.into(), func, arity, elements: HashMap::new(), printed: false }
@@ -81,7 +81,7 @@ impl Aggregation {
         self.id
     }
 
-    /// The name without `@`, empty for the anonymous aggregation.
+    /// The name without `@`, `_` for the anonymous aggregation.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -164,13 +164,8 @@ impl Aggregation {
         }
     }
 
-    /// Forgets every element, for a backend that hands over totals at each snapshot; factors are kept
-    /// by [`Aggregation::replace_from`].
-    pub fn remove_all(&mut self) {
-        self.elements.clear();
-    }
-
-    /// Takes over the elements of a newer snapshot of the same aggregation. Keys that both have keep their factor;
+    /// Takes over the elements of a newer snapshot of the same aggregation, from a backend that hands over
+    /// totals and not what came since the last time. Keys that both have keep their factor;
     /// keys that only this one has are dropped.
     pub fn replace_from(&mut self, newer: Aggregation) {
         let old = std::mem::replace(&mut self.elements, newer.elements);

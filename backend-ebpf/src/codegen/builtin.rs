@@ -1,0 +1,289 @@
+//! Built-in variables.
+
+use super::asm::MapId;
+use super::context::{ArgMode, Gen, Res, slot};
+use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
+use super::layout::{self, Layout, control};
+use super::runtime::Routine;
+use super::{ArgSource, Hook, Input, ProbeIdentity};
+use duotrace_core::diagnostic::Span;
+use duotrace_core::ir::Builtin;
+use duotrace_core::probe::{Probe, ProbeId};
+use std::collections::BTreeSet;
+
+/// Room for probes that appear while the program runs.
+const LATER_PROBES: u32 = 1024;
+
+/// How many entries `NAMES` needs.
+pub(super) fn name_entries(input: &Input<'_>) -> u32 {
+    probes(input).len() as u32 + LATER_PROBES
+}
+
+/// Every probe that some clause enables.
+fn probes(input: &Input<'_>) -> BTreeSet<u32> {
+    input
+        .program
+        .clauses
+        .iter()
+        .flat_map(|clause| clause.probes.iter().flat_map(|enabling| enabling.probes.iter().map(|id| id.0)))
+        .collect()
+}
+
+/// Initial contents of a map.
+pub(super) fn initial(input: &Input<'_>, plan: &Layout, map: MapId) -> Vec<(Vec<u8>, Vec<u8>)> {
+    match map {
+        layout::NAMES => probes(input)
+            .into_iter()
+            .filter_map(|id| {
+                let probe = (input.probe)(ProbeId(id))?;
+                Some((id.to_ne_bytes().to_vec(), plan.names_value(&probe)))
+            })
+            .collect(),
+        layout::SYSCALLS => {
+            let mut entries = Vec::new();
+            for (index, group) in input.groups.iter().enumerate() {
+                let ProbeIdentity::BySyscall(table) = &group.identity else { continue };
+                for (number, probe) in table.iter().enumerate().take(1024).filter(|(_, probe)| **probe != 0) {
+                    let key = (index * 1024 + number) as u32;
+                    entries.push((key.to_ne_bytes().to_vec(), probe.to_ne_bytes().to_vec()));
+                }
+            }
+            entries
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl Layout {
+    /// A probe's entry in `NAMES`: its four names as strings.
+    pub fn names_value(&self, probe: &Probe) -> Vec<u8> {
+        let mut value = Vec::new();
+        for name in [&probe.provider, &probe.module, &probe.function, &probe.name] {
+            let start = value.len();
+            let length = name.len().min(self.strsize as usize - 1);
+            value.extend((length as u64).to_ne_bytes());
+            value.extend(name.as_bytes().iter().take(length));
+            value.resize(start + self.str_bytes as usize, 0);
+        }
+        value
+    }
+}
+
+impl Gen<'_> {
+    /// `R0 =` a built-in variable that is a number.
+    pub fn builtin(&mut self, builtin: Builtin, span: Span) -> Res {
+        match builtin {
+            Builtin::Pid => {
+                self.asm.call(Helper::GetCurrentPidTgid);
+                self.alu(Alu::Rsh, Reg::R0, 32);
+            }
+            Builtin::Tid => {
+                self.asm.call(Helper::GetCurrentPidTgid);
+                self.emit(Insn::mov32(Reg::R0, Reg::R0));
+            }
+            Builtin::Uid => {
+                self.asm.call(Helper::GetCurrentUidGid);
+                self.emit(Insn::mov32(Reg::R0, Reg::R0));
+            }
+            Builtin::Gid => {
+                self.asm.call(Helper::GetCurrentUidGid);
+                self.alu(Alu::Rsh, Reg::R0, 32);
+            }
+            Builtin::Cpu => self.asm.call(Helper::GetSmpProcessorId),
+            Builtin::Timestamp => self.timestamp(),
+            Builtin::Walltimestamp => {
+                self.timestamp();
+                self.asm.load_map_value(Reg::R1, layout::CONTROL, control::WALL as i32);
+                self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
+                self.alu(Alu::Add, Reg::R0, Reg::R1);
+            }
+            Builtin::Vtimestamp => {
+                let Some(offset) = self.input.target.offsets.sum_exec_runtime else {
+                    return self.unsupported(span, "vtimestamp on a kernel without BTF");
+                };
+                self.asm.call(Helper::GetCurrentTask);
+                self.kernel_word(offset, 8);
+            }
+            Builtin::Ppid => {
+                let offsets = self.input.target.offsets;
+                let (Some(parent), Some(tgid)) = (offsets.real_parent, offsets.tgid) else {
+                    return self.unsupported(span, "ppid on a kernel without BTF");
+                };
+                self.asm.call(Helper::GetCurrentTask);
+                self.kernel_word(parent, 8);
+                self.kernel_word(tgid, 4);
+            }
+            Builtin::Epid => self.epid(),
+            Builtin::Id => self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::PROBE),
+            Builtin::Errno => self.errno(),
+            Builtin::Caller => self.kernel_pc(),
+            Builtin::Ucaller => self.user_caller(),
+            Builtin::Ipl | Builtin::CpuChip => self.asm.mov(Reg::R0, 0),
+            Builtin::Curthread => self.asm.call(Helper::GetCurrentTask),
+            Builtin::Stackdepth | Builtin::Ustackdepth => {
+                let mark = self.mark();
+                let at = self.temp(127 * 8)?;
+                self.asm.mov(Reg::R1, Reg::R6);
+                self.frame_ptr(Reg::R2, at);
+                self.asm.mov(Reg::R3, 127 * 8);
+                self.asm.mov(Reg::R4, if builtin == Builtin::Ustackdepth { 1 << 8 } else { 0 });
+                self.asm.call(Helper::GetStack);
+                self.free_temps(mark);
+                let fine = self.asm.label();
+                self.asm.jump_if(Cond::SGe, Reg::R0, 0, fine);
+                self.asm.mov(Reg::R0, 0);
+                self.asm.bind(fine);
+                self.alu(Alu::Rsh, Reg::R0, 3);
+            }
+            other => return self.unsupported(span, &format!("the variable {}", name(other))),
+        }
+        Ok(())
+    }
+
+    /// Writes a built-in string to the frame.
+    pub fn builtin_string(&mut self, builtin: Builtin, to: u32, span: Span) -> Res {
+        let part = match builtin {
+            Builtin::Execname | Builtin::Threadname => {
+                self.call_routine(Routine::Comm, &[to]);
+                return Ok(());
+            }
+            Builtin::Zonename => {
+                self.string_constant(b"global", to);
+                return Ok(());
+            }
+            Builtin::Probeprov => 0,
+            Builtin::Probemod => 1,
+            Builtin::Probefunc => 2,
+            Builtin::Probename => 3,
+            other => return self.unsupported(span, &format!("the variable {}", name(other))),
+        };
+        let pid = part == 0 && self.group.provider_pid && self.f.args == ArgMode::Probe;
+        let mark = self.mark();
+        let at = if pid { self.temp_str()? } else { to };
+        let fixed = match (self.f.args, &self.group.identity) {
+            (ArgMode::Fault, _) => self.input.errors.as_ref().map(|errors| errors.probe),
+            (_, ProbeIdentity::Const(id)) => Some(*id),
+            _ => None,
+        };
+        match fixed.and_then(|id| (self.input.probe)(id)) {
+            Some(probe) => {
+                let text = [&probe.provider, &probe.module, &probe.function, &probe.name];
+                let text = text.get(part as usize).map_or("", |text| text.as_str());
+                self.string_constant(text.as_bytes(), at);
+            }
+            None => self.probe_name(part, at),
+        }
+        if pid {
+            let digits = self.temp_str()?;
+            self.builtin(Builtin::Pid, span)?;
+            self.number_to_string(digits, 10)?;
+            self.call_routine(Routine::Join, &[to, at, digits]);
+        }
+        self.free_temps(mark);
+        Ok(())
+    }
+
+    /// Looks a name up by the probe's number.
+    fn probe_name(&mut self, part: u32, to: u32) {
+        let (unknown, end) = (self.asm.label(), self.asm.label());
+        self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::PROBE);
+        self.array_lookup(layout::NAMES);
+        self.asm.jump_if(Cond::Eq, Reg::R0, 0, unknown);
+        self.asm.mov(Reg::R3, Reg::R0);
+        self.alu(Alu::Add, Reg::R3, (part * self.plan.str_bytes) as i32);
+        self.frame_ptr(Reg::R1, to);
+        self.copy(self.plan.str_bytes);
+        self.asm.jump(end);
+        self.asm.bind(unknown);
+        self.string_constant(b"", to);
+        self.asm.bind(end);
+    }
+
+    /// `R0 =` this clause's one reading of the clock.
+    pub fn timestamp(&mut self) {
+        self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::TIMESTAMP);
+    }
+
+    /// `R0 = *(R0 + offset)` in the kernel, 0 when that cannot be read.
+    pub fn kernel_word(&mut self, offset: u32, bytes: u32) {
+        self.asm.mov(Reg::R3, Reg::R0);
+        self.alu(Alu::Add, Reg::R3, offset as i32);
+        self.emit(Insn::st(Size::DW, Reg::R10, slot::BUFFER, 0));
+        self.read_small(Helper::ProbeReadKernel, bytes);
+        self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::BUFFER);
+    }
+
+    /// `R0 =` number of this clause and this probe.
+    pub fn epid(&mut self) {
+        let clause = self.f.clause;
+        let base = self.plan.epids.get(clause.0 as usize).copied().unwrap_or(1);
+        let ids: Vec<u32> = self
+            .input
+            .program
+            .clauses
+            .get(clause.0 as usize)
+            .iter()
+            .flat_map(|clause| {
+                clause.probes.iter().flat_map(|enabling| enabling.probes.iter().map(|id| id.0))
+            })
+            .collect();
+        let end = self.asm.label();
+        self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::PROBE);
+        // Runs of consecutive numbers: a pattern's matches usually are one.
+        let mut from = 0;
+        while let Some(&first) = ids.get(from) {
+            let mut to = from + 1;
+            while ids.get(to).is_some_and(|id| *id == first + (to - from) as u32) {
+                to += 1;
+            }
+            let next = self.asm.label();
+            self.asm.mov(Reg::R0, Reg::R1);
+            self.alu(Alu::Sub, Reg::R0, first as i32);
+            self.asm.jump_if(Cond::Ge, Reg::R0, (to - from) as i32, next);
+            self.alu(Alu::Add, Reg::R0, (base as usize + from) as i32);
+            self.asm.jump(end);
+            self.asm.bind(next);
+            from = to;
+        }
+        self.asm.mov(Reg::R0, base as i32);
+        self.asm.bind(end);
+    }
+
+    /// `R0 = errno` of the system call that returns.
+    fn errno(&mut self) {
+        if !self.group.errno || self.group.hook != Hook::SysExit {
+            self.asm.mov(Reg::R0, 0);
+            return;
+        }
+        let (good, end) = (self.asm.label(), self.asm.label());
+        self.asm.load(Size::DW, Reg::R0, Reg::R6, 8);
+        self.asm.jump_if(Cond::SGe, Reg::R0, 0, good);
+        self.asm.jump_if(Cond::SLt, Reg::R0, -4095, good);
+        self.emit(Insn::neg64(Reg::R0));
+        self.asm.jump(end);
+        self.asm.bind(good);
+        self.asm.mov(Reg::R0, 0);
+        self.asm.bind(end);
+    }
+
+    /// `R0 =` the kernel address that a profile probe interrupted, else 0.
+    fn kernel_pc(&mut self) {
+        if self.group.hook == Hook::PerfEvent
+            && let Some(index) = self.group.args.iter().position(|arg| *arg == ArgSource::KernelPc)
+            && self.f.args == ArgMode::Probe
+            && self.arg(index as u32).is_ok()
+        {
+            return;
+        }
+        self.asm.mov(Reg::R0, 0);
+    }
+}
+
+/// The D name, for messages.
+fn name(builtin: Builtin) -> String {
+    match builtin {
+        Builtin::Psargs => "curpsinfo->pr_psargs".to_string(),
+        Builtin::CpuChip => "curcpu".to_string(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}

@@ -1,0 +1,109 @@
+//! Reads back what the routines left in maps: the other half of `runtime::aggtable` and `agg`.
+//!
+//! Everything works on words, so that a mapped region can be read without copying it.
+
+use super::layout::{AggLayout, KeyPart, Layout};
+use super::runtime::{ENTRY, HEADS};
+use duotrace_core::aggregate::AggFunc;
+use duotrace_core::ir::Ty;
+
+/// An entry of a table: whose it is, its key and its value, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub agg: u32,
+    pub key: Vec<u64>,
+    /// Without the presence word, minima and maxima as they are.
+    pub value: Vec<u64>,
+}
+
+/// One part of a decoded key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyValue {
+    /// A scalar, the words of a symbol, of a stack, of an object.
+    Words(Vec<u64>),
+    Str(Vec<u8>),
+}
+
+/// Walks a table. `word(n)` gives the n-th 8-byte word of it. Entries come in order of insertion.
+pub fn entries(layout: &Layout, word: impl Fn(usize) -> Option<u64>, mut each: impl FnMut(Entry)) {
+    let data = (HEADS + layout.buckets * 4) as usize;
+    let Some(taken) = word(0) else { return };
+    let end =
+        (layout.table_bytes as usize).min(data.saturating_add(usize::try_from(taken).unwrap_or(usize::MAX)));
+    let mut at = data;
+    while at + ENTRY as usize <= end {
+        let Some(tag) = word(at / 8 + 1) else { return };
+        let (agg, words) = ((tag >> 16) as u32 & 0xffff, (tag & 0xffff) as usize);
+        // A tag of nothing: room was taken that did not suffice, at the table's end.
+        let Some(def) = layout.aggs.get(agg as usize).filter(|_| words != 0) else { return };
+        let key_at = at / 8 + ENTRY as usize / 8;
+        let value_at = key_at + words;
+        let next = value_at + (def.words + u32::from(def.present)) as usize;
+        if next * 8 > end {
+            return;
+        }
+        let key = (key_at..value_at).map_while(&word).collect();
+        if let Some(value) = decode_value(def, |n| word(value_at + n)) {
+            each(Entry { agg, key, value });
+        }
+        at = next * 8;
+    }
+}
+
+/// How many bytes of a table must be zeroed to empty it.
+pub fn used_bytes(layout: &Layout, taken: u64) -> u32 {
+    let data = HEADS + layout.buckets * 4;
+    let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+    data.saturating_add(taken).min(layout.table_bytes)
+}
+
+/// The value words of an aggregation, or `None` when no data came. `word(n)` counts from the value's start.
+pub fn decode_value(def: &AggLayout, word: impl Fn(usize) -> Option<u64>) -> Option<Vec<u64>> {
+    let first = usize::from(def.present);
+    if word(0)? == 0 && (def.present || super::agg::counts_itself(&def.func)) {
+        return None;
+    }
+    let mut words: Vec<u64> = (first..first + def.words as usize).map_while(word).collect();
+    match def.func {
+        AggFunc::Min => words.iter_mut().for_each(|word| *word = super::agg::min_encode(*word)),
+        AggFunc::Max => words.iter_mut().for_each(|word| *word = super::agg::max_encode(*word)),
+        _ => {}
+    }
+    Some(words)
+}
+
+/// Takes a key apart, in the order of the D tuple. `None` when the words do not fit the layout.
+pub fn decode_key(def: &AggLayout, words: &[u64]) -> Option<Vec<KeyValue>> {
+    let mut parts: Vec<Option<KeyValue>> = vec![None; def.key.len()];
+    let mut rest = words;
+    for KeyPart { part, ty, bytes } in &def.key {
+        let value = match bytes {
+            Some(bytes) => {
+                let (head, tail) = rest.split_at_checked(*bytes as usize / 8)?;
+                rest = tail;
+                KeyValue::Words(head.to_vec())
+            }
+            None => {
+                debug_assert_eq!(*ty, Ty::Str);
+                let (length, tail) = rest.split_first()?;
+                let length = usize::try_from(*length).ok()?;
+                let (head, tail) = tail.split_at_checked(length / 8 + 1)?;
+                rest = tail;
+                let mut text: Vec<u8> = head.iter().flat_map(|word| word.to_ne_bytes()).collect();
+                text.truncate(length);
+                KeyValue::Str(text)
+            }
+        };
+        *parts.get_mut(*part as usize)? = Some(value);
+    }
+    parts.into_iter().collect()
+}
+
+/// Reads words of a byte slice.
+pub fn words_of(bytes: &[u8]) -> impl Fn(usize) -> Option<u64> + '_ {
+    move |n| {
+        let at = n.checked_mul(8)?;
+        let chunk = bytes.get(at..at.checked_add(8)?)?;
+        Some(u64::from_ne_bytes(chunk.try_into().ok()?))
+    }
+}

@@ -1,0 +1,357 @@
+//! A program's entry: who may fire, which probe it is, a frame, then the clauses in order.
+
+use super::asm::{Arg, FuncId, Linkage};
+use super::context::{ArgMode, Gen, Res, slot};
+use super::fault::{EXITED, FAULTED};
+use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
+use super::layout::{self, FRAMES_PER_CPU, VarPlace, control, drops, frame};
+use super::{Hook, PidFilter, ProbeIdentity, args::regs};
+use duotrace_core::diagnostic::Diag;
+use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Ty};
+
+/// What a clause function needs and does, found by looking at it once.
+struct Traits {
+    frame: bool,
+    exits: bool,
+}
+
+/// The entry's stack: the frame's address.
+const FRAME_PTR: i16 = -16;
+
+impl Gen<'_> {
+    /// Emits the whole program; gives what could not be lowered.
+    pub fn program(&mut self) -> Vec<Diag> {
+        let program = self.input.program;
+        let mut diags = Vec::new();
+        let mut functions = Vec::new();
+        let entry = self.asm.entry();
+        let error_functions = self.error_clauses(&mut diags);
+        for id in &self.group.clauses {
+            let Some(clause) = program.clauses.get(id.0 as usize) else { continue };
+            let traits = self.traits(clause);
+            let function = self.declare_clause(&format!("clause_{}", id.0));
+            self.asm.enter(function);
+            if let Err(diag) = self.clause(*id, clause, ArgMode::Probe, traits.frame) {
+                diags.push(*diag);
+            }
+            functions.push((function, *id, traits));
+        }
+        self.asm.enter(entry);
+        self.entry(&functions, &error_functions);
+        self.emit_routines();
+        diags
+    }
+
+    /// A clause's function: context, frame number, probe, upper half of the cookie.
+    pub fn declare_clause(&mut self, name: &str) -> FuncId {
+        let linkage = if self.input.target.global_ctx { Linkage::Global } else { Linkage::Static };
+        self.asm.declare(name, linkage, &[Arg::Ctx, Arg::Scalar, Arg::Scalar, Arg::Scalar])
+    }
+
+    fn entry(&mut self, clauses: &[(FuncId, ClauseId, Traits)], errors: &[(FuncId, ClauseId)]) {
+        let out = self.asm.label();
+        self.asm.set_span(0);
+        self.asm.mov(Reg::R6, Reg::R1);
+        if self.group.hook != Hook::TestRun {
+            // Both words at once: armed and not exiting.
+            self.asm.load_map_value(Reg::R1, layout::CONTROL, control::ARMED as i32);
+            self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
+            self.asm.jump_if(Cond::Ne, Reg::R1, 1, out);
+        }
+        if let PidFilter::Pid(pid) = self.group.filter {
+            self.asm.call(Helper::GetCurrentPidTgid);
+            self.alu(Alu::Rsh, Reg::R0, 32);
+            self.asm.jump_if(Cond::Ne, Reg::R0, pid as i32, out);
+        }
+        self.identify(out);
+        let framed = clauses.iter().any(|(_, _, traits)| traits.frame);
+        if framed {
+            self.acquire(out);
+            self.zero_locals();
+        } else {
+            self.asm.mov(Reg::R9, 0);
+        }
+        let release = self.asm.label();
+        for (function, id, traits) in clauses {
+            self.asm.mov(Reg::R1, Reg::R6);
+            self.asm.mov(Reg::R2, Reg::R9);
+            self.asm.mov(Reg::R3, Reg::R7);
+            self.asm.mov(Reg::R4, Reg::R8);
+            self.asm.call_func(*function);
+            if traits.exits {
+                self.asm.jump_if(Cond::Eq, Reg::R0, EXITED, release);
+            }
+            if traits.frame {
+                let fine = self.asm.label();
+                self.asm.jump_if(Cond::Ne, Reg::R0, FAULTED, fine);
+                self.call_fault(*id, errors, release);
+                self.asm.bind(fine);
+            }
+        }
+        self.asm.bind(release);
+        if framed {
+            self.asm.load(Size::DW, Reg::R1, Reg::R10, FRAME_PTR);
+            self.emit(Insn::st(Size::DW, Reg::R1, frame::BUSY as i16, 0));
+        }
+        self.asm.bind(out);
+        self.asm.ret(0);
+    }
+
+    /// `R7 =` probe, `R8 =` upper half of the cookie.
+    fn identify(&mut self, out: super::asm::Label) {
+        self.asm.mov(Reg::R8, 0);
+        match &self.group.identity {
+            ProbeIdentity::Const(id) => self.asm.load_imm(Reg::R7, i64::from(id.0)),
+            ProbeIdentity::Cookie => {
+                self.asm.mov(Reg::R1, Reg::R6);
+                self.asm.call(Helper::GetAttachCookie);
+                self.asm.mov(Reg::R8, Reg::R0);
+                self.alu(Alu::Rsh, Reg::R8, 32);
+                self.emit(Insn::mov32(Reg::R7, Reg::R0));
+            }
+            ProbeIdentity::BySyscall(_) => {
+                if self.group.hook == Hook::SysExit {
+                    self.register(regs::ORIG_RAX);
+                } else {
+                    self.asm.load(Size::DW, Reg::R0, Reg::R6, 8);
+                }
+                self.asm.jump_if(Cond::Ge, Reg::R0, 1024, out);
+                self.alu(Alu::Add, Reg::R0, (self.index * 1024) as i32);
+                self.array_lookup(layout::SYSCALLS);
+                self.asm.jump_if(Cond::Eq, Reg::R0, 0, out);
+                self.asm.load(Size::W, Reg::R7, Reg::R0, 0);
+                self.asm.jump_if(Cond::Eq, Reg::R7, 0, out);
+            }
+        }
+    }
+
+    /// `R9 =` number of a frame that is ours now; its address in the stack.
+    fn acquire(&mut self, out: super::asm::Label) {
+        let got = self.asm.label();
+        self.asm.call(Helper::GetSmpProcessorId);
+        self.asm.mov(Reg::R9, Reg::R0);
+        self.alu(Alu::Mul, Reg::R9, FRAMES_PER_CPU as i32);
+        for attempt in 0..FRAMES_PER_CPU {
+            if attempt > 0 {
+                self.alu(Alu::Add, Reg::R9, 1);
+            }
+            self.asm.mov(Reg::R0, Reg::R9);
+            self.array_lookup(layout::FRAMES);
+            self.asm.jump_if(Cond::Eq, Reg::R0, 0, out);
+            self.asm.mov(Reg::R1, 1);
+            self.emit(Insn::atomic(Atomic::Xchg, Size::DW, Reg::R0, frame::BUSY as i16, Reg::R1));
+            self.asm.jump_if(Cond::Eq, Reg::R1, 0, got);
+        }
+        self.count_drop(drops::NESTED);
+        self.asm.jump(out);
+        self.asm.bind(got);
+        self.asm.store(Size::DW, Reg::R10, FRAME_PTR, Reg::R0);
+    }
+
+    /// Clause-local variables that some clause of the group uses begin as zeroes; so do scratch and `strtok`.
+    fn zero_locals(&mut self) {
+        let mut used = std::collections::BTreeSet::new();
+        for id in &self.group.clauses {
+            let Some(clause) = self.input.program.clauses.get(id.0 as usize) else { continue };
+            let mut look = |expr: &Expr| match &expr.kind {
+                ExprKind::Read(place) | ExprKind::Assign { place, .. } | ExprKind::Update { place, .. } => {
+                    if let PlaceKind::Var { var, .. } = &place.kind {
+                        used.insert(var.0);
+                    }
+                }
+                _ => {}
+            };
+            clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut look));
+            layout::walk_body(&clause.body, &mut look);
+        }
+        // `frame_store` wants the frame in `R7`, which holds the probe here.
+        self.asm.store(Size::DW, Reg::R10, FRAME_PTR - 8, Reg::R7);
+        self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR);
+        if self.plan.uses_scratch {
+            self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
+        }
+        self.frame_store_imm(self.plan.strtok_at, -1);
+        for id in used {
+            let Some(VarPlace::Local(at)) = self.plan.vars.get(id as usize).cloned() else { continue };
+            let ty = self.input.program.variables.get(id as usize).map_or(Ty::I64, |var| var.ty);
+            match ty {
+                // An unassigned string is empty.
+                Ty::Str => {
+                    self.frame_store_imm(at, 0);
+                    self.frame_store_imm(at + 8, 0);
+                }
+                ty => self.zero(at, self.plan.value_bytes(ty)),
+            }
+        }
+        self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR - 8);
+    }
+
+    /// Emits a clause function's body.
+    pub fn clause(&mut self, id: ClauseId, clause: &Clause, args: ArgMode, framed: bool) -> Res {
+        self.start_function(id, args, clause.span);
+        let leave = self.f.leave;
+        self.asm.mov(Reg::R6, Reg::R1);
+        self.asm.store(Size::DW, Reg::R10, slot::FRAME, Reg::R2);
+        self.asm.store(Size::DW, Reg::R10, slot::PROBE, Reg::R3);
+        self.asm.store(Size::DW, Reg::R10, slot::COOKIE, Reg::R4);
+        self.f.frame = framed;
+        if framed {
+            self.asm.mov(Reg::R0, Reg::R2);
+            self.array_lookup(layout::FRAMES);
+            self.asm.jump_if(Cond::Eq, Reg::R0, 0, leave);
+            self.asm.mov(Reg::R7, Reg::R0);
+        }
+        let (early, late) = self.wants_clock(clause);
+        if early {
+            self.read_clock();
+        }
+        if let Some(predicate) = &clause.predicate {
+            let body = self.asm.label();
+            let before = self.at(predicate.span);
+            self.branch(predicate, body, true)?;
+            self.at(before);
+            self.asm.ret(0);
+            self.asm.bind(body);
+        }
+        if late {
+            self.read_clock();
+        }
+        if has_aggregate(&clause.body) {
+            self.read_bank(leave);
+        }
+        self.start_record(clause);
+        self.body(&clause.body, clause)?;
+        self.submit_record(id, clause);
+        let result = if exits(&clause.body) { self.exit_result(&clause.body) } else { 0 };
+        self.asm.ret(result);
+        // The verifier refuses code that nothing reaches.
+        if framed || has_aggregate(&clause.body) {
+            self.asm.bind(leave);
+            self.asm.ret(0);
+        }
+        self.flush_faults();
+        Ok(())
+    }
+
+    /// An `exit()` that stands in a branch may not have been reached: the flag then says so itself.
+    fn exit_result(&mut self, body: &[Stmt]) -> i32 {
+        if body.iter().any(|stmt| matches!(stmt, Stmt::Effect { effect: Effect::ExitFlag, .. })) {
+            return EXITED;
+        }
+        self.asm.load_map_value(Reg::R1, layout::CONTROL, control::EXITING as i32);
+        self.asm.load(Size::W, Reg::R1, Reg::R1, 0);
+        let not = self.asm.label();
+        self.asm.jump_if(Cond::Eq, Reg::R1, 0, not);
+        self.asm.ret(EXITED);
+        self.asm.bind(not);
+        0
+    }
+
+    fn read_clock(&mut self) {
+        self.asm.call(Helper::KtimeGetNs);
+        self.asm.store(Size::DW, Reg::R10, slot::TIMESTAMP, Reg::R0);
+    }
+
+    /// Does the predicate read the clock; does only the rest?
+    fn wants_clock(&self, clause: &Clause) -> (bool, bool) {
+        let mut found = false;
+        let clock =
+            |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp | Builtin::Walltimestamp));
+        clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut |expr| found |= clock(expr)));
+        let early = found;
+        layout::walk_body(&clause.body, &mut |expr| found |= clock(expr));
+        (early, !early && (found || !clause.record.actions.is_empty()))
+    }
+
+    /// `slot::BANK = bank * ncpu + cpu`, once per clause, so that a clause stays in one bank.
+    fn read_bank(&mut self, leave: super::asm::Label) {
+        self.asm.call(Helper::GetSmpProcessorId);
+        self.asm.jump_if(Cond::Ge, Reg::R0, self.plan.ncpu as i32, leave);
+        self.asm.load_map_value(Reg::R1, layout::CONTROL, control::BANK as i32);
+        self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
+        self.alu(Alu::And, Reg::R1, 1);
+        self.alu(Alu::Mul, Reg::R1, self.plan.ncpu as i32);
+        self.alu(Alu::Add, Reg::R0, Reg::R1);
+        self.asm.store(Size::DW, Reg::R10, slot::BANK, Reg::R0);
+    }
+
+    fn traits(&self, clause: &Clause) -> Traits {
+        let mut frame = !clause.record.actions.is_empty();
+        frame |= clause.predicate.as_ref().is_some_and(|expr| self.needs_frame(expr));
+        frame |= self.body_needs_frame(&clause.body);
+        Traits { frame, exits: exits(&clause.body) }
+    }
+
+    fn body_needs_frame(&self, body: &[Stmt]) -> bool {
+        body.iter().any(|stmt| match stmt {
+            Stmt::Expr(expr) => self.needs_frame(expr),
+            Stmt::If { cond, then, otherwise } => {
+                self.needs_frame(cond) || self.body_needs_frame(then) || self.body_needs_frame(otherwise)
+            }
+            Stmt::Aggregate { key, value, increment, .. } => {
+                !key.is_empty() || value.iter().chain(increment).any(|expr| self.needs_frame(expr))
+            }
+            Stmt::Record { .. } => true,
+            Stmt::Effect { effect, args, .. } => {
+                *effect != Effect::ExitFlag || args.iter().any(|expr| self.needs_frame(expr))
+            }
+        })
+    }
+
+    /// Can the expression fault, or does it need memory?
+    fn needs_frame(&self, expr: &Expr) -> bool {
+        use duotrace_core::ir::BinaryOp;
+        let mut found = false;
+        let place = |kind: &PlaceKind| match kind {
+            PlaceKind::Var { var, offset } => {
+                offset.is_some() || matches!(self.plan.vars.get(var.0 as usize), Some(VarPlace::Local(_)))
+            }
+            _ => true,
+        };
+        layout::walk(expr, &mut |expr| {
+            found |= match &expr.kind {
+                ExprKind::Const(_)
+                | ExprKind::Arg(_)
+                | ExprKind::BitField { .. }
+                | ExprKind::Unary(..)
+                | ExprKind::Logical(..)
+                | ExprKind::Cond(..)
+                | ExprKind::Cast(_)
+                | ExprKind::Comma(..) => expr.ty == Ty::Str,
+                ExprKind::Builtin(builtin) => {
+                    expr.ty == Ty::Str || matches!(builtin, Builtin::Stackdepth | Builtin::Ustackdepth)
+                }
+                ExprKind::Binary(op, _, right) => {
+                    matches!(op, BinaryOp::Div | BinaryOp::Mod)
+                        && !matches!(right.kind, ExprKind::Const(n) if n != 0)
+                }
+                ExprKind::Read(at) | ExprKind::Assign { place: at, .. } => {
+                    at.ty == Ty::Str || matches!(at.ty, Ty::Bytes(_)) || place(&at.kind)
+                }
+                ExprKind::Update { place: at, op, .. } => {
+                    matches!(op, BinaryOp::Div | BinaryOp::Mod) || place(&at.kind)
+                }
+                _ => true,
+            };
+        });
+        found
+    }
+}
+
+/// Does any statement call `exit()`?
+fn exits(body: &[Stmt]) -> bool {
+    body.iter().any(|stmt| match stmt {
+        Stmt::If { then, otherwise, .. } => exits(then) || exits(otherwise),
+        Stmt::Effect { effect, .. } => *effect == Effect::ExitFlag,
+        _ => false,
+    })
+}
+
+/// Does any statement aggregate?
+fn has_aggregate(body: &[Stmt]) -> bool {
+    body.iter().any(|stmt| match stmt {
+        Stmt::If { then, otherwise, .. } => has_aggregate(then) || has_aggregate(otherwise),
+        Stmt::Aggregate { .. } => true,
+        _ => false,
+    })
+}

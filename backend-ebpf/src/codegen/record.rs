@@ -1,0 +1,171 @@
+//! Records: built in the frame at the layout's offsets, delivered whole through the ring.
+
+use super::context::{Gen, Res, slot};
+use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
+use super::layout::{self, drops, event, user_symbol};
+use super::stmt::has_effect;
+use duotrace_core::diagnostic::Span;
+use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, StackSpec, Ty};
+
+/// `BPF_F_USER_STACK`.
+const USER_STACK: i32 = 1 << 8;
+/// `BPF_RB_NO_WAKEUP`, `BPF_RB_FORCE_WAKEUP`.
+const NO_WAKEUP: i32 = 1;
+const FORCE_WAKEUP: i32 = 2;
+
+impl Gen<'_> {
+    /// Where a field lies in the frame.
+    fn field_at(&self, offset: u32) -> u32 {
+        self.plan.record_at + event::HEADER + offset
+    }
+
+    /// Before the body: no action has been reached, no speculation chosen.
+    pub fn start_record(&mut self, clause: &Clause) {
+        if clause.record.present {
+            for word in 0..clause.record.actions.len().div_ceil(64) as u32 {
+                self.frame_store_imm(self.field_at(word * 8), 0);
+            }
+        }
+        if has_effect(&clause.body, &[Effect::Speculate, Effect::Commit, Effect::Discard]) {
+            self.emit(Insn::st(Size::DW, Reg::R10, slot::SPECULATION, 0));
+            self.emit(Insn::st(Size::DW, Reg::R10, slot::RELEASE, 0));
+        }
+    }
+
+    /// Fills an action's fields.
+    pub fn record(&mut self, action: u32, values: &[Expr], clause: &Clause, span: Span) -> Res {
+        let Some(def) = clause.record.actions.get(action as usize) else {
+            return self.unsupported(span, "this action");
+        };
+        let fields = clause.record.fields.get(def.fields.start as usize..def.fields.end as usize);
+        for (field, value) in fields.unwrap_or(&[]).iter().zip(values) {
+            let to = self.field_at(field.offset);
+            let mark = self.mark();
+            match field.ty {
+                Ty::Int { bytes, .. } => {
+                    self.scalar(value)?;
+                    let size = Size::of_bytes(u64::from(bytes)).unwrap_or(Size::DW);
+                    self.frame_store(size, to, Reg::R0);
+                }
+                Ty::Str => self.string(value, to)?,
+                Ty::Bytes(_) => self.bytes(value, to)?,
+                Ty::Stack(spec) => self.stack(spec, to, value.span)?,
+                Ty::Symbol(_) => self.symbol(value, field.ty, to)?,
+                Ty::Void => self.effects(value)?,
+            }
+            self.free_temps(mark);
+        }
+        if clause.record.present {
+            let word = self.field_at(action / 64 * 8);
+            self.frame_load(Size::DW, Reg::R1, word);
+            self.asm.load_imm(Reg::R2, (1u64 << (action % 64)) as i64);
+            self.alu(Alu::Or, Reg::R1, Reg::R2);
+            self.frame_store(Size::DW, word, Reg::R1);
+        }
+        Ok(())
+    }
+
+    /// An address to be shown as a symbol: user kinds with the process before it.
+    pub fn symbol(&mut self, value: &Expr, ty: Ty, mut to: u32) -> Res {
+        if let Ty::Symbol(kind) = ty
+            && user_symbol(kind)
+        {
+            self.asm.call(Helper::GetCurrentPidTgid);
+            self.alu(Alu::Rsh, Reg::R0, 32);
+            self.frame_store(Size::DW, to, Reg::R0);
+            to += 8;
+        }
+        self.scalar(value)?;
+        self.frame_store(Size::DW, to, Reg::R0);
+        Ok(())
+    }
+
+    /// A call trace: count, for user stacks the process, then addresses, zeroes after the last.
+    pub fn stack(&mut self, spec: StackSpec, to: u32, span: Span) -> Res {
+        if spec.strsize != 0 {
+            return self.unsupported(span, "jstack() with a string size");
+        }
+        let mut at = to + 8;
+        if spec.user {
+            self.asm.call(Helper::GetCurrentPidTgid);
+            self.alu(Alu::Rsh, Reg::R0, 32);
+            self.frame_store(Size::DW, at, Reg::R0);
+            at += 8;
+        }
+        let bytes = spec.frames.min(1 << 12) * 8;
+        if bytes == 0 {
+            self.frame_store_imm(to, 0);
+            return Ok(());
+        }
+        self.asm.mov(Reg::R1, Reg::R6);
+        self.frame_ptr(Reg::R2, at);
+        self.asm.mov(Reg::R3, bytes as i32);
+        self.asm.mov(Reg::R4, if spec.user { USER_STACK } else { 0 });
+        self.asm.call(Helper::GetStack);
+        let fine = self.asm.label();
+        self.asm.jump_if(Cond::SGe, Reg::R0, 0, fine);
+        // No stack there (no kernel frames in a uprobe, no user memory of a kernel thread): none is shown.
+        self.asm.mov(Reg::R0, 0);
+        self.asm.bind(fine);
+        self.alu(Alu::Rsh, Reg::R0, 3);
+        self.frame_store(Size::DW, to, Reg::R0);
+        Ok(())
+    }
+
+    /// Delivers the record, if the clause makes one.
+    pub fn submit_record(&mut self, id: ClauseId, clause: &Clause) {
+        let releases = has_effect(&clause.body, &[Effect::Commit, Effect::Discard]);
+        if clause.record.actions.is_empty() {
+            if releases {
+                self.release_speculation();
+            }
+            return;
+        }
+        let skip = self.asm.label();
+        if has_effect(&clause.body, &[Effect::Speculate]) {
+            self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::SPECULATION);
+            self.asm.jump_if(Cond::Ne, Reg::R1, 0, skip);
+        }
+        if clause.record.present {
+            self.asm.mov(Reg::R1, 0);
+            for word in 0..clause.record.actions.len().div_ceil(64) as u32 {
+                self.frame_load(Size::DW, Reg::R2, self.field_at(word * 8));
+                self.alu(Alu::Or, Reg::R1, Reg::R2);
+            }
+            self.asm.jump_if(Cond::Eq, Reg::R1, 0, skip);
+        }
+        let at = self.plan.record_at;
+        self.frame_store_imm(at + event::KIND, (u64::from(id.0) << 32 | u64::from(event::RECORD)) as i64);
+        self.asm.call(Helper::GetSmpProcessorId);
+        self.alu(Alu::Lsh, Reg::R0, 32);
+        self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::PROBE);
+        self.alu(Alu::Or, Reg::R0, Reg::R1);
+        self.frame_store(Size::DW, at + event::PROBE, Reg::R0);
+        self.timestamp();
+        self.frame_store(Size::DW, at + event::TIMESTAMP, Reg::R0);
+        self.asm.call(Helper::GetCurrentPidTgid);
+        self.alu(Alu::Rsh, Reg::R0, 32);
+        self.frame_store(Size::DW, at + event::PID, Reg::R0);
+        self.asm.mov(Reg::R4, NO_WAKEUP);
+        if has_effect(&clause.body, &[Effect::Stop]) {
+            self.asm.mov(Reg::R4, FORCE_WAKEUP);
+        } else if has_effect(&clause.body, &[Effect::ExitFlag]) {
+            self.asm.load_map_value(Reg::R1, layout::CONTROL, layout::control::EXITING as i32);
+            self.asm.load(Size::W, Reg::R1, Reg::R1, 0);
+            let quiet = self.asm.label();
+            self.asm.jump_if(Cond::Eq, Reg::R1, 0, quiet);
+            self.asm.mov(Reg::R4, FORCE_WAKEUP);
+            self.asm.bind(quiet);
+        }
+        self.asm.load_map(Reg::R1, layout::EVENTS);
+        self.frame_ptr(Reg::R2, at);
+        self.asm.load_imm(Reg::R3, i64::from(event::HEADER + clause.record.size));
+        self.asm.call(Helper::RingbufOutput);
+        self.asm.jump_if(Cond::Eq, Reg::R0, 0, skip);
+        self.count_drop(drops::PRINCIPAL);
+        self.asm.bind(skip);
+        if releases {
+            self.release_speculation();
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Expressions, strings and variables.
+
+use super::*;
+
+/// Records the values of expressions, once.
+fn values(expressions: Vec<Expr>, variables: Vec<Variable>) -> Vec<Fired> {
+    let mut program = program(vec![tracing(expressions, 256)]);
+    program.variables = variables;
+    let mut loaded = Loaded::new(&program, &[group(Hook::TestRun, &[0])]);
+    loaded.fire(0);
+    loaded.events()
+}
+
+#[test]
+fn signed_arithmetic() {
+    if skipped("signed_arithmetic") {
+        return;
+    }
+    // Through a global variable, so that nothing is constant.
+    let cases: Vec<(BinaryOp, i64, i64, i64)> = vec![
+        (BinaryOp::Add, i64::MAX, 1, i64::MIN),
+        (BinaryOp::Sub, 3, 5, -2),
+        (BinaryOp::Mul, -7, 6, -42),
+        (BinaryOp::Div, -7, 2, -3),
+        (BinaryOp::Div, 7, -2, -3),
+        (BinaryOp::Div, i64::MIN, -1, i64::MIN),
+        (BinaryOp::Mod, -7, 2, -1),
+        (BinaryOp::Mod, 7, -2, 1),
+        (BinaryOp::Mod, i64::MIN, -1, 0),
+        (BinaryOp::Shl, 1, 40, 1 << 40),
+        (BinaryOp::Shl, 1, 65, 2),
+        (BinaryOp::Shr, -16, 2, -4),
+        (BinaryOp::Lt, -1, 1, 1),
+        (BinaryOp::Ge, -1, 1, 0),
+        (BinaryOp::Xor, 0xff, 0x0f, 0xf0),
+    ];
+    let variables =
+        vec![variable("x", Scope::Global, Ty::I64, None), variable("y", Scope::Global, Ty::I64, None)];
+    let mut expressions = Vec::new();
+    for (op, a, b, _) in &cases {
+        let set = |id, value: i64| assign(var(id, Ty::I64), int(value));
+        let value = binary(*op, read(var(0, Ty::I64)), read(var(1, Ty::I64)));
+        let ty = value.ty;
+        let value = expr(ExprKind::Comma(Box::new(set(1, *b)), Box::new(value)), ty);
+        expressions.push(expr(ExprKind::Comma(Box::new(set(0, *a)), Box::new(value)), ty));
+    }
+    let events = values(expressions, variables);
+    for (index, (op, a, b, want)) in cases.iter().enumerate() {
+        assert_eq!(events[0].word(index * 8) as i64, *want, "{a} {op:?} {b}");
+    }
+}
+
+#[test]
+fn narrow_types_wrap() {
+    if skipped("narrow_types_wrap") {
+        return;
+    }
+    let u8_ = Ty::Int { bytes: 1, signed: false };
+    let i8_ = Ty::Int { bytes: 1, signed: true };
+    let cast = |ty, value| expr(ExprKind::Cast(Box::new(int(value))), ty);
+    let events = values(
+        vec![
+            cast(u8_, 300),
+            cast(i8_, 200),
+            cast(Ty::I32, 0x1_8000_0000),
+            cast(Ty::Int { bytes: 4, signed: false }, -1),
+            cast(Ty::Int { bytes: 2, signed: true }, 0xffff),
+        ],
+        vec![],
+    );
+    let got: Vec<i64> = (0..5).map(|n| events[0].word(n * 8) as i64).collect();
+    assert_eq!(got, [44, -56, -0x8000_0000, 0xffff_ffff, -1]);
+}
+
+#[test]
+fn strings() {
+    if skipped("strings") {
+        return;
+    }
+    use Subroutine as S;
+    let long = "x".repeat(200);
+    let cases: Vec<(Expr, Option<String>)> = vec![
+        (call(S::Strjoin, vec![text("abc"), text("defghijkl")], Ty::Str), Some("abcdefghijkl".into())),
+        (call(S::Strjoin, vec![text(&long), text(&long)], Ty::Str), Some("x".repeat(255))),
+        (call(S::Strjoin, vec![text(""), text("")], Ty::Str), Some("".into())),
+        (call(S::Substr, vec![text("foobar"), int(3)], Ty::Str), Some("bar".into())),
+        (call(S::Substr, vec![text("foobar"), int(1), int(2)], Ty::Str), Some("oo".into())),
+        (call(S::Substr, vec![text("foobar"), int(-2)], Ty::Str), Some("ar".into())),
+        (call(S::Substr, vec![text("foobar"), int(0), int(-1)], Ty::Str), Some("fooba".into())),
+        (call(S::Substr, vec![text("foobar"), int(9)], Ty::Str), Some("".into())),
+        (call(S::Toupper, vec![text("aZ09z{`é")], Ty::Str), Some("AZ09Z{`é".into())),
+        (call(S::Tolower, vec![text("AZaz@[ long enough")], Ty::Str), Some("azaz@[ long enough".into())),
+        (call(S::Lltostr, vec![int(-1234567890123)], Ty::Str), Some("-1234567890123".into())),
+        (call(S::Lltostr, vec![int(0)], Ty::Str), Some("0".into())),
+        (call(S::Lltostr, vec![int(255), int(16)], Ty::Str), Some("0xff".into())),
+        (call(S::Lltostr, vec![int(0), int(16)], Ty::Str), Some("0x0".into())),
+        (call(S::Lltostr, vec![int(8), int(8)], Ty::Str), Some("010".into())),
+        (call(S::Lltostr, vec![int(-1), int(2)], Ty::Str), Some("1".repeat(64))),
+        (null(), None),
+        (call(S::Strchr, vec![text("a/b/c"), int(47)], Ty::Str), Some("/b/c".into())),
+        (call(S::Strrchr, vec![text("a/b/c"), int(47)], Ty::Str), Some("/c".into())),
+        (call(S::Strchr, vec![text("abc"), int(47)], Ty::Str), None),
+        (call(S::Strstr, vec![text("hello world"), text("o w")], Ty::Str), Some("o world".into())),
+        (call(S::Strstr, vec![text("hello"), text("xyz")], Ty::Str), None),
+        (call(S::Strstr, vec![text("hello"), text("")], Ty::Str), Some("hello".into())),
+        (call(S::Strtok, vec![text("/usr//lib/x"), text("/")], Ty::Str), Some("usr".into())),
+        (call(S::Strtok, vec![null(), text("/")], Ty::Str), Some("lib".into())),
+        (call(S::Strtok, vec![null(), text("/")], Ty::Str), Some("x".into())),
+        (call(S::Strtok, vec![null(), text("/")], Ty::Str), None),
+        (call(S::Basename, vec![text("/usr/lib/")], Ty::Str), Some("lib".into())),
+        (call(S::Basename, vec![text("/")], Ty::Str), Some("/".into())),
+        (call(S::Basename, vec![text("")], Ty::Str), Some(".".into())),
+        (call(S::Basename, vec![text("file")], Ty::Str), Some("file".into())),
+        (call(S::Dirname, vec![text("/usr/lib/x")], Ty::Str), Some("/usr/lib".into())),
+        (call(S::Dirname, vec![text("/usr//lib/")], Ty::Str), Some("/usr".into())),
+        (call(S::Dirname, vec![text("file")], Ty::Str), Some(".".into())),
+        (call(S::Dirname, vec![text("/file")], Ty::Str), Some("/".into())),
+        (call(S::Dirname, vec![text("//")], Ty::Str), Some("/".into())),
+    ];
+    // In groups: the record of all would be large.
+    for chunk in [&cases[..16], &cases[16..]] {
+        let events = values(chunk.iter().map(|(expr, _)| expr.clone()).collect(), vec![]);
+        for (index, (expr, want)) in chunk.iter().enumerate() {
+            assert_eq!(events[0].string(index * 264), *want, "{:?}", expr.kind);
+        }
+    }
+}
+
+#[test]
+fn numbers_of_strings() {
+    if skipped("numbers_of_strings") {
+        return;
+    }
+    use Subroutine as S;
+    let compare = |op, a, b| expr(ExprKind::StrCompare(op, Box::new(a), Box::new(b)), Ty::I32);
+    let join = |a, b| call(S::Strjoin, vec![text(a), text(b)], Ty::Str);
+    let cases: Vec<(Expr, i64)> = vec![
+        (call(S::Strlen, vec![text("abcdefghij")], Ty::I64), 10),
+        (call(S::Strtoll, vec![text("  -123abc")], Ty::I64), -123),
+        (call(S::Strtoll, vec![text("0xff"), int(16)], Ty::I64), 255),
+        (call(S::Strtoll, vec![text("zz"), int(36)], Ty::I64), 35 * 36 + 35),
+        (call(S::Strtoll, vec![text("9223372036854775807")], Ty::I64), i64::MAX),
+        (compare(BinaryOp::Eq, join("a", "b"), text("ab")), 1),
+        (compare(BinaryOp::Eq, join("a", "b"), join("ab", "")), 1),
+        (compare(BinaryOp::Ne, join("a", "b"), join("ab", "c")), 1),
+        (compare(BinaryOp::Lt, join("abcdefgh", "i"), join("abcdefgh", "j")), 1),
+        (compare(BinaryOp::Gt, join("b", ""), join("abcdefghijk", "j")), 1),
+        (compare(BinaryOp::Lt, join("abcdefgh", ""), join("abcdefgh", "a")), 1),
+        (compare(BinaryOp::Eq, null(), join("", "")), 0),
+        (compare(BinaryOp::Eq, null(), null()), 1),
+        (compare(BinaryOp::Eq, text("12345678"), join("1234", "5678")), 1),
+        (expr(ExprKind::StrIsNull(Box::new(null())), Ty::I32), 1),
+        (call(S::Index, vec![text("hello world"), text("o")], Ty::I64), 4),
+        (call(S::Index, vec![text("hello world"), text("o"), int(5)], Ty::I64), 7),
+        (call(S::Index, vec![text("hello"), text("z")], Ty::I64), -1),
+        (call(S::Index, vec![text("hello"), text(""), int(9)], Ty::I64), 5),
+        (call(S::Rindex, vec![text("hello world"), text("o")], Ty::I64), 7),
+        (call(S::Rindex, vec![text("hello world"), text("o"), int(5)], Ty::I64), 4),
+        (call(S::Rindex, vec![text("hello"), text("lo"), int(99)], Ty::I64), 3),
+        (call(S::Htons, vec![int(0x1234)], Ty::I64), 0x3412),
+        (call(S::Ntohl, vec![int(0x12345678)], Ty::I64), 0x78563412),
+    ];
+    let events = values(cases.iter().map(|(expr, _)| expr.clone()).collect(), vec![]);
+    for (index, (expr, want)) in cases.iter().enumerate() {
+        assert_eq!(events[0].word(index * 8) as i64, *want, "{:?}", expr.kind);
+    }
+}
+
+#[test]
+fn variables_keep_their_values() {
+    if skipped("variables_keep_their_values") {
+        return;
+    }
+    let variables = vec![
+        variable("count", Scope::Global, Ty::I64, None),
+        variable("name", Scope::Global, Ty::Str, None),
+        variable("mine", Scope::ThreadLocal, Ty::I64, None),
+        variable("word", Scope::ThreadLocal, Ty::Str, None),
+        variable("local", Scope::ClauseLocal, Ty::I64, None),
+        variable("array", Scope::Global, Ty::I64, Some(vec![Ty::I64, Ty::Str])),
+        variable("texts", Scope::ThreadLocal, Ty::Str, Some(vec![Ty::I64])),
+    ];
+    let up = |place: Place, old| {
+        let ty = place.ty;
+        expr(
+            ExprKind::Update {
+                place: Box::new(place),
+                op: BinaryOp::Add,
+                value: Box::new(int(1)),
+                compute: Ty::I64,
+                old,
+            },
+            ty,
+        )
+    };
+    let is_null = |value| expr(ExprKind::StrIsNull(Box::new(value)), Ty::I32);
+    let key = || vec![int(7), text("k")];
+    let join = |a: Expr, b| call(Subroutine::Strjoin, vec![a, text(b)], Ty::Str);
+    let first = vec![
+        is_null(read(var(3, Ty::Str))),
+        is_null(read(elem(6, vec![int(1)], Ty::Str))),
+        up(var(0, Ty::I64), false),
+        up(var(2, Ty::I64), true),
+        up(var(4, Ty::I64), false),
+        up(elem(5, key(), Ty::I64), false),
+        read(elem(5, vec![int(8), text("k")], Ty::I64)),
+    ];
+    let second = vec![
+        assign(var(1, Ty::Str), join(read(var(1, Ty::Str)), "a")),
+        assign(var(3, Ty::Str), text("self")),
+        assign(elem(6, vec![int(1)], Ty::Str), join(text("t"), "ext")),
+        read(var(3, Ty::Str)),
+        read(elem(6, vec![int(1)], Ty::Str)),
+    ];
+    let mut program = program(vec![tracing(first, 256), tracing(second, 256)]);
+    program.variables = variables;
+    let mut loaded = Loaded::new(&program, &[group(Hook::TestRun, &[0, 1])]);
+    for round in 1..=3i64 {
+        loaded.fire(0);
+        let events = loaded.events();
+        assert_eq!(events.len(), 2);
+        let got: Vec<i64> = (0..7).map(|n| events[0].word(n * 8) as i64).collect();
+        let first_time = i64::from(round == 1);
+        assert_eq!(got, [first_time, first_time, round, round - 1, 1, round, 0]);
+        let got: Vec<Option<String>> = (0..5).map(|n| events[1].string(n * 264)).collect();
+        let want = [&"a".repeat(round as usize), "self", "text", "self", "text"];
+        assert_eq!(got, want.map(|text| Some(text.to_string())));
+    }
+}
