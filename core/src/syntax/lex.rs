@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::ast::{IntLit, Pragma};
 use super::control::{self, Control};
 use super::literal::{self, Bad};
+use super::parse::MAX_DIAGS;
 use super::{ParseConfig, macros};
 use crate::diagnostic::{Diag, SourceId, Span, Tag};
 
@@ -210,7 +211,8 @@ impl<'a> Lexer<'a> {
                 self.pragmas.push(pragma);
             }
             Control::Line(number, file) => self.line_marks.push((end as u32 + 1, number, file)),
-            Control::Bad(diag) => self.diags.push(diag),
+            Control::Bad(diag) if self.diags.len() < MAX_DIAGS => self.diags.push(diag),
+            Control::Bad(_) => {}
         }
     }
 

@@ -23,7 +23,7 @@ const MAX_NESTING: u32 = 256;
 /// Levels of an expression; `a + b + c` has two.
 const MAX_HEIGHT: u32 = 512;
 /// Nobody reads more; garbage would fill the memory.
-const MAX_DIAGS: usize = 100;
+pub(super) const MAX_DIAGS: usize = 100;
 
 /// The production failed; the diagnostic is recorded already.
 pub(super) struct Fail;
