@@ -44,6 +44,13 @@ pub struct ProbeMatch {
     pub notes: Vec<String>,
 }
 
+impl ProbeMatch {
+    /// Nothing exists yet, but what appears later will match: no error.
+    pub fn open_ended_only(&self) -> bool {
+        self.open_ended && self.probes.is_empty()
+    }
+}
+
 /// Kernel (or user) types by name, for ``struct task_struct``, `` `symbol`` and typed arguments.
 pub trait TypeSource {
     /// Imports a type by C name (`struct task_struct`, `pid_t`) into `types`.

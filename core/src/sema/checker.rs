@@ -9,6 +9,7 @@ use super::translate::Translator;
 use crate::backend::Backend;
 use crate::diagnostic::{Diag, Span, Tag};
 use crate::ir;
+use crate::options::{Options, opt};
 use crate::probe::Probe;
 use crate::syntax::ast;
 use crate::types::{Type, TypeId, Types};
@@ -74,6 +75,29 @@ pub(super) struct Checker<'b> {
     pub strsize: u32,
     /// Stability the script asks for (`-x amin`), as a rank.
     pub amin: Option<super::stability::Attributes>,
+    pub stack_limits: StackLimits,
+}
+
+/// Default numbers of frames.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StackLimits {
+    pub stack: u32,
+    pub ustack: u32,
+    pub jstack: u32,
+    pub jstack_strsize: u32,
+}
+
+impl StackLimits {
+    /// As the options say.
+    pub fn of(options: &Options) -> StackLimits {
+        let number = |o| options.number(o).min(u32::MAX as u64) as u32;
+        StackLimits {
+            stack: number(opt::STACKFRAMES),
+            ustack: number(opt::USTACKFRAMES),
+            jstack: number(opt::JSTACKFRAMES),
+            jstack_strsize: number(opt::JSTACKSTRSIZE),
+        }
+    }
 }
 
 impl<'b> Checker<'b> {
@@ -93,6 +117,7 @@ impl<'b> Checker<'b> {
             destructive: false,
             strsize,
             amin: None,
+            stack_limits: StackLimits { stack: 20, ustack: 20, jstack: 50, jstack_strsize: 512 },
         }
     }
 

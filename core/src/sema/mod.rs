@@ -1,10 +1,38 @@
 //! From the tree to the typed program: names, types, lowering.
+//!
+//! [`compile`] reads all texts, applies their pragmas, then checks items in
+//! order. `checker` holds the state; each other file adds the rules for one kind
+//! of thing (`declare` types, `variables` names, `expr` operators, `convert`
+//! conversions, `call` subroutines, `action` and `aggregate` statements, `clause`
+//! clauses, `translate` translators). `library` is D written in D.
+
+mod action;
+mod aggregate;
+mod call;
+mod checker;
+mod clause;
+mod convert;
+mod declare;
+mod expr;
+mod library;
+mod nearest;
+mod node;
+mod pragma;
+mod record;
+pub mod stability;
+mod translate;
+mod variables;
+
+#[cfg(test)]
+mod tests;
 
 use crate::backend::Backend;
-use crate::diagnostic::{Diag, SourceMap};
+use crate::diagnostic::{Diag, Severity, SourceId, SourceMap, Tag};
 use crate::ir::{ClauseId, Program};
-use crate::options::Options;
-use std::collections::BTreeMap;
+use crate::options::{Options, opt};
+use crate::syntax::{self, LastPart, ParseConfig, ast};
+use checker::Checker;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// One program text given on the command line, after the preprocessor if `-C`.
 #[derive(Clone, Debug)]
@@ -51,8 +79,19 @@ pub struct Compiled {
     pub diags: Vec<Diag>,
     /// All texts, for positions.
     pub sources: SourceMap,
+    /// Ids of the given texts in `sources`.
+    pub source_of: Vec<SourceId>,
     /// Per clause the stability report of `-v`, ready to print.
     pub stability: Vec<String>,
+    /// `provider` blocks, for `-h`.
+    pub providers: Vec<ast::Provider>,
+}
+
+impl Compiled {
+    /// The first error, if there is one.
+    pub fn error(&self) -> Option<&Diag> {
+        self.diags.iter().find(|d| d.severity == Severity::Error)
+    }
 }
 
 /// Compiles all texts into one program: they share variables and aggregations.
@@ -63,6 +102,125 @@ pub fn compile(
     options: &mut Options,
     backend: &mut dyn Backend,
 ) -> Compiled {
-    let _ = (texts, config, options, backend);
-    Compiled::default()
+    let mut out = Compiled { clauses_of: vec![Vec::new(); texts.len()], ..Compiled::default() };
+    let parsed = parse_all(texts, config, options, &mut out);
+    for (_, _, ast) in &parsed {
+        for item in &ast.items {
+            if let ast::Item::Pragma(pragma) = item
+                && let Err(diag) = pragma::options(pragma, options)
+            {
+                out.diags.push(diag);
+            }
+        }
+    }
+    if out.error().is_some() {
+        return out;
+    }
+    let mut checker = Checker::new(backend, options.number(opt::STRSIZE) as u32);
+    checker.destructive = options.flag(opt::DESTRUCTIVE);
+    checker.amin = options.text(opt::AMIN).and_then(stability::Attributes::parse);
+    checker.stack_limits = checker::StackLimits::of(options);
+    let zdefs = options.flag(opt::ZDEFS);
+    for (text, kind, ast) in parsed {
+        for item in &ast.items {
+            let result = match item {
+                ast::Item::Clause(clause) if kind == ProgramKind::Library => {
+                    Err(Diag::error(Tag::D_PRAGMA_SCOPE, clause.span, "probe clauses may not stand in a library"))
+                }
+                ast::Item::Clause(clause) => checker.clause(clause, zdefs).map(|id| {
+                    if let Some(text) = text {
+                        out.clauses_of[text].push(id);
+                    }
+                    out.stability.push(stability_report(clause));
+                }),
+                ast::Item::Declaration(declaration) => checker.declaration(declaration),
+                ast::Item::Inline(inline) => checker.inline(inline),
+                ast::Item::Translator(translator) => checker.translator(translator),
+                ast::Item::Provider(provider) => {
+                    out.providers.push(provider.clone());
+                    checker.provider(provider)
+                }
+                ast::Item::Pragma(pragma) => checker.pragma(pragma),
+            };
+            if let Err(diag) = result {
+                out.diags.push(diag);
+            }
+        }
+    }
+    out.program = checker.program;
+    out
+}
+
+/// A text with the index of where it was given (`None`: the built-in library), how, and its tree.
+type ParsedText = (Option<usize>, ProgramKind, ast::Ast);
+
+/// Parses the library parts that are called for, then the texts.
+fn parse_all(texts: &[ProgramText], config: &CompileConfig, options: &Options, out: &mut Compiled) -> Vec<ParsedText> {
+    let seed = crate::types::Types::new(256);
+    let mut typedefs: HashSet<String> = HashSet::new();
+    let mut used: BTreeSet<usize> = BTreeSet::new();
+    let mut parsed: Vec<ParsedText> = Vec::new();
+    let library: &[library::Part] = if options.flag(opt::NOLIBS) { &[] } else { library::PARTS };
+    let wanted = library::needed(library, texts.iter().map(|t| t.text.as_str()));
+    let all = wanted
+        .iter()
+        .map(|part| (None, ProgramKind::Library, String::new(), part.text.to_string()))
+        .chain(texts.iter().enumerate().map(|(i, t)| (Some(i), t.kind, t.name.clone(), t.text.clone())));
+    for (index, kind, name, text) in all {
+        let source = out.sources.add(name, text);
+        let is_typedef = |name: &str| seed.lookup_typedef(name).is_some() || typedefs.contains(name);
+        let parse_config = ParseConfig {
+            args: config.args.clone(),
+            default_args: options.flag(opt::DEFAULTARGS),
+            macros: config.macros.clone(),
+            is_typedef: &is_typedef,
+            pspec: options.flag(opt::PSPEC),
+            require_body: kind == ProgramKind::Script,
+            last_part: match kind {
+                ProgramKind::Provider => LastPart::Provider,
+                ProgramKind::Module => LastPart::Module,
+                ProgramKind::Function => LastPart::Function,
+                _ => LastPart::Name,
+            },
+        };
+        let result = syntax::parse(&mut out.sources, source, &parse_config);
+        used.extend(result.used_args);
+        out.diags.extend(result.diags);
+        for item in &result.ast.items {
+            if let ast::Item::Declaration(d) = item
+                && d.storage == Some(ast::Storage::Typedef)
+            {
+                typedefs.extend(d.declarators.iter().filter_map(|d| d.name.as_ref()).map(|n| n.text.clone()));
+            }
+        }
+        if index.is_some() {
+            out.source_of.push(source);
+        }
+        parsed.push((index, kind, result.ast));
+    }
+    if !options.flag(opt::DEFAULTARGS)
+        && out.error().is_none()
+        && let Some(unused) = (1..config.args.len()).find(|i| !used.contains(i))
+    {
+        out.diags.push(Diag::global(
+            Tag::D_MACRO_UNUSED,
+            format!("extraneous argument '{}' (${unused} is not referenced)", config.args[unused]),
+        ));
+    }
+    parsed
+}
+
+/// What `-v` says about a clause.
+fn stability_report(clause: &ast::Clause) -> String {
+    let names: Vec<&str> = clause.probes.iter().map(|p| p.text.as_str()).collect();
+    let attributes = stability::Attributes::STABLE.to_string();
+    let mut words = attributes.split('/');
+    let mut block = String::new();
+    let (name, data, class) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
+    for title in ["Minimum Probe Description Attributes", "Minimum Statement Attributes"] {
+        block.push_str(&format!(
+            "\t{title}\n\t\tIdentifier Names: {name}\n\t\tData Semantics:   {data}\n\t\tDependency Class: {class}\n"
+        ));
+    }
+    format!("Stability attributes for description {}:\n\n{block}", names.join(", "))
 }

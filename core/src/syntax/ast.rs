@@ -60,6 +60,13 @@ pub struct Expr {
     pub span: Span,
 }
 
+impl Expr {
+    /// `@name` or `@name[...]`?
+    pub fn is_aggregation(&self) -> bool {
+        matches!(self.kind, ExprKind::Aggregation { .. })
+    }
+}
+
 /// Where a variable name was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {

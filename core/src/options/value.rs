@@ -1,0 +1,112 @@
+//! Values of options: sizes, rates, words.
+
+use super::Value;
+use super::table::Kind;
+use std::fmt;
+
+/// Why an option was not set; the texts are dtrace's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionError {
+    UnknownName,
+    BadValue,
+    NotFromPragma,
+}
+
+impl fmt::Display for OptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OptionError::UnknownName => "Invalid option name",
+            OptionError::BadValue => "Invalid value for specified option",
+            OptionError::NotFromPragma => "Option cannot be set from a pragma: it belongs on the command line",
+        })
+    }
+}
+
+/// Reads a value as an option's kind demands.
+pub(super) fn parse(kind: &Kind, value: Option<&str>) -> Result<Value, OptionError> {
+    let bad = OptionError::BadValue;
+    match (kind, value) {
+        (Kind::Flag, None | Some("")) => Ok(Value::Flag(true)),
+        (Kind::Flag, Some("unset" | "0" | "false" | "off" | "disable")) => Ok(Value::Flag(false)),
+        (Kind::Flag, Some("set" | "1" | "true" | "on" | "enable")) => Ok(Value::Flag(true)),
+        (Kind::Flag, Some(_)) => Err(bad),
+        (Kind::Size(range), Some(text)) => {
+            let n = size(text).ok_or(bad)?;
+            if range.contains(&n) { Ok(Value::Number(n)) } else { Err(bad) }
+        }
+        (Kind::Number(range), Some(text)) => {
+            let n = integer(text).ok_or(bad)?;
+            if range.contains(&n) { Ok(Value::Number(n)) } else { Err(bad) }
+        }
+        (Kind::Rate, Some(text)) => rate(text).map(Value::Number).ok_or(bad),
+        (Kind::Cpu, Some("all" | "*" | "-1")) => Ok(Value::Number(u64::MAX)),
+        (Kind::Cpu, Some(text)) => text.parse::<u32>().map(|n| Value::Number(n as u64)).map_err(|_| bad),
+        (Kind::Word(words), Some(text)) if words.contains(&text) => Ok(Value::Text(text.to_string())),
+        (Kind::Word(_), Some(_)) => Err(bad),
+        (Kind::OptionalWord, text) => Ok(Value::Text(text.unwrap_or("").to_string())),
+        (Kind::Attributes, Some(text)) => {
+            let known = crate::sema::stability::Attributes::parse(text).is_some();
+            if known { Ok(Value::Text(text.to_string())) } else { Err(bad) }
+        }
+        (Kind::Text, Some(text)) => Ok(Value::Text(text.to_string())),
+        (Kind::List, Some(text)) => Ok(Value::List(vec![text.to_string()])),
+        // Sorting by "the key" without saying which: the first.
+        (Kind::Number(_), None) => Ok(Value::Number(0)),
+        (_, None) => Err(bad),
+    }
+}
+
+/// `16`, `0x10`, `64k`, `4m`, `1g`, `1t`.
+fn size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let (digits, suffix) = if text.starts_with("0x") { (text, "") } else { text.split_at(digits.len()) };
+    let shift = match suffix.to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return None,
+    };
+    integer(digits)?.checked_mul(1u64 << shift)
+}
+
+fn integer(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// `10ms`, `1s`, `50hz`; a bare number is a frequency. An interval in nanoseconds.
+fn rate(text: &str) -> Option<u64> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_at);
+    let n: u64 = digits.parse().ok().filter(|n| *n > 0)?;
+    let scale = match unit.to_ascii_lowercase().as_str() {
+        "ns" | "nsec" => 1,
+        "us" | "usec" => 1_000,
+        "ms" | "msec" => 1_000_000,
+        "s" | "sec" => 1_000_000_000,
+        "m" | "min" => 60_000_000_000,
+        "h" | "hour" => 3_600_000_000_000,
+        "d" | "day" => 86_400_000_000_000,
+        "hz" | "" => return Some(1_000_000_000 / n).filter(|n| *n > 0),
+        _ => return None,
+    };
+    n.checked_mul(scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units() {
+        assert_eq!(size("64k"), Some(65536));
+        assert_eq!(size("12q"), None);
+        assert_eq!(rate("50hz"), Some(20_000_000));
+        assert_eq!(rate("20ms"), Some(20_000_000));
+        assert_eq!(rate("0"), None);
+    }
+}

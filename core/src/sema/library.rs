@@ -1,0 +1,97 @@
+//! The D library: what is defined in D itself. A part is compiled only when a
+//! script mentions one of its words, so that a script which needs none pays nothing.
+
+/// A part of the library.
+pub(super) struct Part {
+    /// Words that call for the part.
+    pub words: &'static [&'static str],
+    pub text: &'static str,
+}
+
+/// All parts, in order of dependence.
+pub(super) const PARTS: &[Part] = &[
+    Part {
+        words: &["psinfo_t", "curpsinfo"],
+        text: r#"
+typedef struct psinfo {
+	int pr_nlwp;
+	pid_t pr_pid;
+	pid_t pr_ppid;
+	pid_t pr_pgid;
+	pid_t pr_sid;
+	uid_t pr_uid;
+	uid_t pr_euid;
+	gid_t pr_gid;
+	gid_t pr_egid;
+	uintptr_t pr_addr;
+	string pr_fname;
+	string pr_psargs;
+	char pr_dmodel;
+} psinfo_t;
+translator psinfo_t < int T > {
+	pr_pid = pid;
+	pr_ppid = ppid;
+	pr_pgid = __pgid;
+	pr_sid = __sid;
+	pr_uid = uid;
+	pr_euid = euid;
+	pr_gid = gid;
+	pr_egid = egid;
+	pr_addr = (uintptr_t)curthread;
+	pr_fname = execname;
+	pr_psargs = __psargs;
+	pr_dmodel = 2;
+};
+inline psinfo_t *curpsinfo = xlate <psinfo_t *> (0);
+"#,
+    },
+    Part {
+        words: &["lwpsinfo_t", "curlwpsinfo"],
+        text: r#"
+typedef struct lwpsinfo {
+	int pr_flag;
+	id_t pr_lwpid;
+	uintptr_t pr_addr;
+} lwpsinfo_t;
+translator lwpsinfo_t < int T > {
+	pr_flag = 0;
+	pr_lwpid = tid;
+	pr_addr = (uintptr_t)curthread;
+};
+inline lwpsinfo_t *curlwpsinfo = xlate <lwpsinfo_t *> (0);
+"#,
+    },
+    Part {
+        words: &["cpuinfo_t", "curcpu"],
+        text: r#"
+typedef struct cpuinfo {
+	processorid_t cpu_id;
+	psetid_t cpu_pset;
+	chipid_t cpu_chip;
+	lgrp_id_t cpu_lgrp;
+} cpuinfo_t;
+translator cpuinfo_t < int C > {
+	cpu_id = cpu;
+	cpu_pset = 0;
+	cpu_chip = __chip;
+	cpu_lgrp = 0;
+};
+inline cpuinfo_t *curcpu = xlate <cpuinfo_t *> (0);
+"#,
+    },
+    Part {
+        words: &["in6_addr_t"],
+        text: r#"
+typedef struct in6_addr_d { uint8_t __u6_addr8[16]; } in6_addr_t;
+"#,
+    },
+];
+
+/// The parts that a text calls for.
+pub(super) fn needed<'t>(
+    parts: &'static [Part],
+    texts: impl Iterator<Item = &'t str> + Clone,
+) -> Vec<&'static Part> {
+    let mentions = |word: &str| texts.clone().any(|text| text.contains(word));
+    parts.iter().filter(|part| part.words.iter().any(|word| mentions(word))).collect()
+}

@@ -1,0 +1,1 @@
+//! Whole programs through the checker with a backend that knows only BEGIN.
