@@ -10,6 +10,7 @@ pub mod aggregation;
 pub mod error;
 pub mod histogram;
 mod number;
+pub mod print;
 pub mod printa;
 pub mod printf;
 pub mod record;

@@ -196,12 +196,9 @@ impl Checker<'_> {
     fn printf_like(&mut self, row: &'static Function, action: Action, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
         let text = self.format_string(row, args, span)?;
         if text.is_empty() && action == Action::Freopen {
-            let format = self.add_format(b"", Call { function: row.name, before: 1, aggregation: None }, &[], span);
-            // freopen("") restores the original output: an empty format is meant.
-            let format = match format {
-                Ok(format) => format,
-                Err(_) => EMPTY_FORMAT,
-            };
+            // freopen("") restores the original output.
+            self.program.formats.push(Format::empty());
+            let format = self.program.formats.len() as u32 - 1;
             out.push(self.record(ActionKind::Freopen { format }, Vec::new(), Vec::new(), span));
             return Ok(());
         }
@@ -522,6 +519,3 @@ impl Checker<'_> {
         }
     }
 }
-
-/// Stands for the format of `freopen("")`.
-const EMPTY_FORMAT: u32 = u32::MAX;

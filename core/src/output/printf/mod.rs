@@ -202,6 +202,11 @@ pub static CONVERSIONS: &[Row] = &[
 ];
 
 impl Format {
+    /// A format without text or conversions: `freopen("")`.
+    pub fn empty() -> Format {
+        Format { parts: Vec::new() }
+    }
+
     /// The conversions, `%%` not among them.
     pub fn conversions(&self) -> impl Iterator<Item = &Conversion> {
         self.parts.iter().filter_map(|part| match part {

@@ -1,0 +1,1 @@
+//! Records through the consumer with a scripted session.

@@ -1,0 +1,113 @@
+//! `print()`: a value with its type, as illumos' D prints it.
+
+use crate::ir::{PrintShape, Ty};
+use crate::record::Value;
+
+/// Appends `type value`.
+pub fn print(out: &mut Vec<u8>, type_name: &str, shape: &PrintShape, value: &Value) {
+    let bytes = match value {
+        Value::Bytes(bytes) => bytes.clone(),
+        Value::Int { raw, .. } => raw.to_ne_bytes().to_vec(),
+        Value::Str(text) => text.to_vec(),
+        _ => Vec::new(),
+    };
+    match shape {
+        PrintShape::Str => {
+            out.extend_from_slice(b"string ");
+            quoted(out, &bytes);
+        }
+        _ => {
+            out.extend_from_slice(type_name.as_bytes());
+            out.push(b' ');
+            if let Value::Int { raw, bytes: width, signed } = value {
+                show(out, shape, &bytes, Ty::Int { bytes: *width, signed: *signed }, Some(*raw), 0);
+            } else {
+                show(out, shape, &bytes, Ty::Bytes(bytes.len() as u32), None, 0);
+            }
+        }
+    }
+}
+
+fn quoted(out: &mut Vec<u8>, text: &[u8]) {
+    let end = text.iter().position(|&b| b == 0).unwrap_or(text.len());
+    out.push(b'"');
+    out.extend_from_slice(&text[..end]);
+    out.push(b'"');
+}
+
+/// The scalar in `bytes`, extended by its type.
+fn scalar(bytes: &[u8], ty: Ty) -> u64 {
+    let Ty::Int { bytes: width, signed } = ty else { return 0 };
+    let mut raw = [0u8; 8];
+    let n = bytes.len().min(width as usize);
+    raw[..n].copy_from_slice(&bytes[..n]);
+    let value = u64::from_ne_bytes(raw);
+    let shift = 64 - 8 * width as u32;
+    if signed { ((value << shift) as i64 >> shift) as u64 } else { value }
+}
+
+fn show(out: &mut Vec<u8>, shape: &PrintShape, bytes: &[u8], ty: Ty, raw: Option<u64>, depth: usize) {
+    let value = || raw.unwrap_or_else(|| scalar(bytes, ty));
+    match shape {
+        PrintShape::Int { .. } => out.extend_from_slice(format!("{:#x}", masked(value(), ty)).as_bytes()),
+        PrintShape::Pointer { .. } => out.extend_from_slice(format!("{:#x}", value()).as_bytes()),
+        PrintShape::Str | PrintShape::CharArray { .. } => quoted(out, bytes),
+        PrintShape::Enum { names, .. } => match names.iter().find(|(v, _)| *v == value() as i64) {
+            Some((_, name)) => out.extend_from_slice(name.as_bytes()),
+            None => out.extend_from_slice(format!("{}", value() as i64).as_bytes()),
+        },
+        PrintShape::Array { of, element, len, ty, .. } => {
+            out.extend_from_slice(b"[ ");
+            for i in 0..*len as usize {
+                let at = i * *element as usize;
+                let part = bytes.get(at..).unwrap_or(&[]);
+                show(out, of, part.get(..*element as usize).unwrap_or(part), *ty, None, depth + 1);
+                out.extend_from_slice(if i + 1 < *len as usize { b", " } else { b" " });
+            }
+            out.push(b']');
+        }
+        PrintShape::Struct { members, .. } => {
+            out.extend_from_slice(b"{\n");
+            for member in members {
+                let part = bytes.get(member.offset as usize..).unwrap_or(&[]);
+                indent(out, depth + 1);
+                out.extend_from_slice(format!("{} {} = ", kind_name(&member.shape), member.name).as_bytes());
+                let raw = member.bits.map(|(shift, bits)| {
+                    let unit = scalar(part, member.ty) >> shift;
+                    if bits >= 64 { unit } else { unit & ((1u64 << bits) - 1) }
+                });
+                let part = match member.ty {
+                    Ty::Bytes(n) => part.get(..n as usize).unwrap_or(part),
+                    _ => part,
+                };
+                show(out, &member.shape, part, member.ty, raw, depth + 1);
+                out.push(b'\n');
+            }
+            indent(out, depth);
+            out.push(b'}');
+        }
+    }
+}
+
+fn masked(value: u64, ty: Ty) -> u64 {
+    match ty {
+        Ty::Int { bytes, .. } if bytes < 8 => value & ((1u64 << (bytes * 8)) - 1),
+        _ => value,
+    }
+}
+
+fn kind_name(shape: &PrintShape) -> &str {
+    match shape {
+        PrintShape::Str => "string",
+        PrintShape::Int { type_name }
+        | PrintShape::Pointer { type_name }
+        | PrintShape::CharArray { type_name }
+        | PrintShape::Enum { type_name, .. }
+        | PrintShape::Array { type_name, .. }
+        | PrintShape::Struct { type_name, .. } => type_name,
+    }
+}
+
+fn indent(out: &mut Vec<u8>, depth: usize) {
+    out.extend(std::iter::repeat_n(b' ', depth * 4));
+}
