@@ -10,6 +10,9 @@ use duotrace_core::ir::{Expr, ExprKind, Fault, SCRATCH_TAG, Space, Subroutine as
 /// Longest strings that routines going byte by byte are verified for.
 const BYTEWISE: u32 = 2048;
 
+/// `AF_INET`, everywhere the same.
+const AF_INET: i64 = 2;
+
 impl Gen<'_> {
     /// `R0 =` a subroutine's number.
     pub fn call_scalar(&mut self, subroutine: S, args: &[Expr], expr: &Expr) -> Res {
@@ -197,7 +200,14 @@ impl Gen<'_> {
                 self.take(value, Reg::R3);
                 self.asm.call_func(routine);
             }
-            (S::InetNtoa, [address]) => {
+            (S::Cleanpath | S::Strip, [path]) => {
+                self.bytewise(span, subroutine)?;
+                let from = self.string_argument(path)?;
+                let routine = if subroutine == S::Strip { Routine::Strip } else { Routine::CleanPath };
+                self.call_routine(routine, &[to, from]);
+            }
+            (S::InetNtoa, [address])
+            | (S::InetNtop, [Expr { kind: ExprKind::Const(AF_INET), .. }, address]) => {
                 self.scalar(address)?;
                 self.load_memory(Ty::Int { bytes: 4, signed: false }, Space::Any)?;
                 let routine = self.routine(Routine::Inet);

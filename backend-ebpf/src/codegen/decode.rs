@@ -107,3 +107,50 @@ pub fn words_of(bytes: &[u8]) -> impl Fn(usize) -> Option<u64> + '_ {
         Some(u64::from_ne_bytes(chunk.try_into().ok()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> AggLayout {
+        let part = |part, ty, bytes| KeyPart { part, ty, bytes };
+        AggLayout {
+            func: AggFunc::Max,
+            words: 1,
+            present: true,
+            slot: None,
+            key: vec![part(1, Ty::I64, Some(8)), part(0, Ty::Str, None), part(2, Ty::Str, None)],
+            key_fixed: 8,
+        }
+    }
+
+    fn word(text: &[u8; 8]) -> u64 {
+        u64::from_ne_bytes(*text)
+    }
+
+    #[test]
+    fn keys_come_back_in_the_order_of_the_tuple() {
+        let words = [7, 9, word(b"long tex"), word(b"t\0\0\0\0\0\0\0"), 0, 0];
+        let key = decode_key(&layout(), &words).expect("fits");
+        assert_eq!(
+            key,
+            [KeyValue::Str(b"long text".to_vec()), KeyValue::Words(vec![7]), KeyValue::Str(Vec::new())]
+        );
+    }
+
+    #[test]
+    fn keys_that_do_not_fit_are_refused() {
+        for words in [&[][..], &[7], &[7, 9, 0], &[7, u64::MAX, 0], &[7, 0, 0], &[7, 1 << 40, 0, 0, 0]] {
+            assert_eq!(decode_key(&layout(), words), None, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn values_say_whether_data_came() {
+        let value = |words: &[u64]| decode_value(&layout(), |n| words.get(n).copied());
+        assert_eq!(value(&[0, 5]), None);
+        assert_eq!(value(&[1, super::super::agg::max_encode(5)]), Some(vec![5]));
+        assert_eq!(value(&[1, super::super::agg::max_encode(-5i64 as u64)]), Some(vec![-5i64 as u64]));
+        assert_eq!(value(&[]), None);
+    }
+}

@@ -15,6 +15,7 @@ pub mod decode;
 pub mod insn;
 pub mod layout;
 pub mod listing;
+pub mod offsets;
 
 mod agg;
 mod args;
@@ -149,7 +150,7 @@ impl Default for Limits {
     }
 }
 
-/// Offsets into `struct task_struct`, from BTF; a builtin whose offset is missing is refused.
+/// Offsets into `struct task_struct`, from BTF; a builtin that needs a missing one is refused. [`offsets`] finds them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KernelOffsets {
     /// `task->se.sum_exec_runtime`, in ns.
@@ -158,8 +159,10 @@ pub struct KernelOffsets {
     pub real_parent: Option<u32>,
     /// `task->tgid`.
     pub tgid: Option<u32>,
-    /// `task->group_leader`.
-    pub group_leader: Option<u32>,
+    /// `task->pid`: the thread.
+    pub pid: Option<u32>,
+    /// `task->comm`, 16 bytes.
+    pub comm: Option<u32>,
 }
 
 /// The kernel that programs are made for.

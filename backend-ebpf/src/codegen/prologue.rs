@@ -59,8 +59,7 @@ impl Gen<'_> {
             self.asm.jump_if(Cond::Ne, Reg::R1, 1, out);
         }
         if let PidFilter::Pid(pid) = self.group.filter {
-            self.asm.call(Helper::GetCurrentPidTgid);
-            self.alu(Alu::Rsh, Reg::R0, 32);
+            self.pid();
             self.asm.jump_if(Cond::Ne, Reg::R0, pid as i32, out);
         }
         self.identify(out);

@@ -1,5 +1,6 @@
 //! Records: built in the frame at the layout's offsets, delivered whole through the ring.
 
+use super::Hook;
 use super::context::{Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, drops, event, user_symbol};
@@ -70,8 +71,7 @@ impl Gen<'_> {
         if let Ty::Symbol(kind) = ty
             && user_symbol(kind)
         {
-            self.asm.call(Helper::GetCurrentPidTgid);
-            self.alu(Alu::Rsh, Reg::R0, 32);
+            self.pid();
             self.frame_store(Size::DW, to, Reg::R0);
             to += 8;
         }
@@ -87,14 +87,17 @@ impl Gen<'_> {
         }
         let mut at = to + 8;
         if spec.user {
-            self.asm.call(Helper::GetCurrentPidTgid);
-            self.alu(Alu::Rsh, Reg::R0, 32);
+            self.pid();
             self.frame_store(Size::DW, at, Reg::R0);
             at += 8;
         }
         let bytes = spec.frames.min(1 << 12) * 8;
         if bytes == 0 {
             self.frame_store_imm(to, 0);
+            return Ok(());
+        }
+        if spec.user && self.group.at_entry && self.group.hook == Hook::Uprobe && bytes >= 16 {
+            self.stack_at_entry(to, at, bytes);
             return Ok(());
         }
         self.asm.mov(Reg::R1, Reg::R6);
@@ -110,6 +113,45 @@ impl Gen<'_> {
         self.alu(Alu::Rsh, Reg::R0, 3);
         self.frame_store(Size::DW, to, Reg::R0);
         Ok(())
+    }
+
+    /// A user stack at a function's entry, where the frame pointer is still the caller's: the kernel's walk
+    /// then leaves the caller out (but for functions that begin with `push %rbp`, which it knows), so the return address is put in.
+    /// The walk is stored one place further, so that no more than its first address must move.
+    fn stack_at_entry(&mut self, to: u32, at: u32, bytes: u32) {
+        let (none, whole, end) = (self.asm.label(), self.asm.label(), self.asm.label());
+        self.asm.mov(Reg::R1, Reg::R6);
+        self.frame_ptr(Reg::R2, at + 8);
+        self.asm.mov(Reg::R3, bytes as i32 - 8);
+        self.asm.mov(Reg::R4, USER_STACK);
+        self.asm.call(Helper::GetStack);
+        self.asm.jump_if(Cond::SLe, Reg::R0, 0, none);
+        self.alu(Alu::Rsh, Reg::R0, 3);
+        self.frame_store(Size::DW, to, Reg::R0);
+        self.user_caller();
+        self.frame_load(Size::DW, Reg::R1, at + 16);
+        if bytes >= 24 {
+            self.asm.jump_if(Cond::Eq, Reg::R0, Reg::R1, whole);
+        }
+        self.asm.jump_if(Cond::Eq, Reg::R0, 0, whole);
+        self.frame_load(Size::DW, Reg::R1, at + 8);
+        self.frame_store(Size::DW, at, Reg::R1);
+        self.frame_store(Size::DW, at + 8, Reg::R0);
+        self.frame_load(Size::DW, Reg::R0, to);
+        self.alu(Alu::Add, Reg::R0, 1);
+        self.frame_store(Size::DW, to, Reg::R0);
+        self.asm.jump(end);
+        self.asm.bind(none);
+        self.frame_store_imm(to, 0);
+        self.zero(at, bytes.min(16));
+        self.asm.jump(end);
+        self.asm.bind(whole);
+        // Forwards, word by word: source and destination may overlap this way.
+        self.frame_ptr(Reg::R1, at);
+        self.frame_ptr(Reg::R3, at + 8);
+        self.copy(bytes - 8);
+        self.frame_store_imm(at + bytes - 8, 0);
+        self.asm.bind(end);
     }
 
     /// Delivers the record, if the clause makes one.
@@ -143,8 +185,7 @@ impl Gen<'_> {
         self.frame_store(Size::DW, at + event::PROBE, Reg::R0);
         self.timestamp();
         self.frame_store(Size::DW, at + event::TIMESTAMP, Reg::R0);
-        self.asm.call(Helper::GetCurrentPidTgid);
-        self.alu(Alu::Rsh, Reg::R0, 32);
+        self.pid();
         self.frame_store(Size::DW, at + event::PID, Reg::R0);
         self.asm.mov(Reg::R4, NO_WAKEUP);
         if has_effect(&clause.body, &[Effect::Stop]) {

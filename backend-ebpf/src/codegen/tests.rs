@@ -65,9 +65,14 @@ fn target() -> Target {
         ncpu: cpus::possible().expect("cpus").len() as u32,
         global_ctx: true,
         isa_v4: true,
-        offsets: KernelOffsets::default(),
+        offsets: *OFFSETS.get_or_init(|| {
+            KernelOffsets::from_btf(&std::fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default())
+        }),
     }
 }
+
+/// Read once: it is 5 MB.
+static OFFSETS: std::sync::OnceLock<KernelOffsets> = std::sync::OnceLock::new();
 
 fn kind_of(hook: Hook) -> Kind {
     match hook {
@@ -83,6 +88,16 @@ impl Loaded {
     }
 
     fn with(program: &Program, groups: &[SiteGroup], errors: Option<ErrorProbe>, target: Target) -> Loaded {
+        Loaded::limited(program, groups, errors, target, Limits::default())
+    }
+
+    fn limited(
+        program: &Program,
+        groups: &[SiteGroup],
+        errors: Option<ErrorProbe>,
+        target: Target,
+        limits: Limits,
+    ) -> Loaded {
         let probe = |id: ProbeId| {
             Some(Probe {
                 id,
@@ -93,7 +108,7 @@ impl Loaded {
                 args: None,
             })
         };
-        let input = Input { program, groups, limits: Limits::default(), target, errors, probe: &probe };
+        let input = Input { program, groups, limits, target, errors, probe: &probe };
         let image = compile(&input).unwrap_or_else(|diags| panic!("{diags:#?}"));
         let mut maps = BTreeMap::new();
         for def in &image.maps {

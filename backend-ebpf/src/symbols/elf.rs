@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// A file's identity, whatever its path: device and inode number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId {
     pub dev: u64,
     pub ino: u64,
@@ -36,8 +36,12 @@ impl fmt::Display for ElfError {
         match self {
             ElfError::Io { path, error } => write!(f, "failed to read {}: {error}", path.display()),
             ElfError::NotElf { path } => write!(f, "{} is not an ELF file", path.display()),
-            ElfError::Unsupported { path, what } => write!(f, "{}: {what} ELF files are not supported", path.display()),
-            ElfError::Malformed { path, what } => write!(f, "{}: malformed ELF file ({what})", path.display()),
+            ElfError::Unsupported { path, what } => {
+                write!(f, "{}: {what} ELF files are not supported", path.display())
+            }
+            ElfError::Malformed { path, what } => {
+                write!(f, "{}: malformed ELF file ({what})", path.display())
+            }
         }
     }
 }
@@ -258,17 +262,17 @@ impl Elf {
         }
         let table = self.source.read(at, u64::from(entry_size) * u64::from(count))?;
         for p in table.chunks_exact(usize::from(entry_size)) {
-            let (offset, vaddr, filesz, memsz) = (u64_at(p, 8)?, u64_at(p, 16)?, u64_at(p, 32)?, u64_at(p, 40)?);
+            let (offset, vaddr, filesz, memsz) =
+                (u64_at(p, 8)?, u64_at(p, 16)?, u64_at(p, 32)?, u64_at(p, 40)?);
             match u32_at(p, 0)? {
                 PT_LOAD => {
                     let exec = u32_at(p, 4)? & PF_X != 0;
                     self.segments.push(Segment { offset, vaddr, filesz, memsz, exec });
                 }
                 PT_INTERP if filesz <= 4096 => {
-                    self.interpreter = self
-                        .source
-                        .read(offset, filesz)
-                        .and_then(|b| cstr_at(&b, 0).map(|s| PathBuf::from(String::from_utf8_lossy(s).into_owned())));
+                    self.interpreter = self.source.read(offset, filesz).and_then(|b| {
+                        cstr_at(&b, 0).map(|s| PathBuf::from(String::from_utf8_lossy(s).into_owned()))
+                    });
                 }
                 PT_NOTE => self.notes.push((offset, filesz)),
                 _ => {}
@@ -287,13 +291,13 @@ impl Elf {
         let names = if names == 0xffff { u32_at(&first, 40)? as usize } else { usize::from(names) };
         let table = self.source.read(at, u64::from(entry_size).checked_mul(count)?)?;
         let header = |i: usize| table.chunks_exact(usize::from(entry_size)).nth(i);
-        let strings = header(names)
-            .and_then(|s| self.source.read(u64_at(s, 24)?, u64_at(s, 32)?))
-            .unwrap_or_default();
+        let strings =
+            header(names).and_then(|s| self.source.read(u64_at(s, 24)?, u64_at(s, 32)?)).unwrap_or_default();
         for s in table.chunks_exact(usize::from(entry_size)) {
             let name = cstr_at(&strings, u32_at(s, 0)? as usize).unwrap_or_default();
             self.sections.push(Section {
-                name: String::from_utf8_lossy(name.get(..name.len().min(256)).unwrap_or_default()).into_owned(),
+                name: String::from_utf8_lossy(name.get(..name.len().min(256)).unwrap_or_default())
+                    .into_owned(),
                 kind: u32_at(s, 4)?,
                 vaddr: u64_at(s, 16)?,
                 offset: u64_at(s, 24)?,
@@ -359,9 +363,7 @@ impl Elf {
     pub fn build_id(&self) -> Option<Vec<u8>> {
         self.notes.iter().find_map(|&(offset, size)| {
             let data = self.source.read(offset, size.min(1 << 16))?;
-            notes(&data)
-                .find(|n| n.owner == b"GNU" && n.kind == NT_GNU_BUILD_ID)
-                .map(|n| n.desc.to_vec())
+            notes(&data).find(|n| n.owner == b"GNU" && n.kind == NT_GNU_BUILD_ID).map(|n| n.desc.to_vec())
         })
     }
 
@@ -396,11 +398,7 @@ impl Elf {
                 && map_offset.saturating_add(page) >= s.offset
                 && map_offset < s.offset.saturating_add(s.filesz)
         };
-        let segment = self
-            .segments
-            .iter()
-            .filter(near)
-            .min_by_key(|s| s.offset.abs_diff(map_offset))?;
+        let segment = self.segments.iter().filter(near).min_by_key(|s| s.offset.abs_diff(map_offset))?;
         let vaddr = segment.vaddr.wrapping_sub(segment.offset).wrapping_add(map_offset);
         Some(map_start.wrapping_sub(vaddr))
     }

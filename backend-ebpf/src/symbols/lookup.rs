@@ -23,7 +23,10 @@ impl fmt::Display for LookupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no function {} in {}", self.name, self.file.display())?;
         if self.indirect {
-            return write!(f, ": it is an indirect function, its implementation is chosen when the program starts");
+            return write!(
+                f,
+                ": it is an indirect function, its implementation is chosen when the program starts"
+            );
         }
         if self.searched.is_empty() {
             write!(f, ": the file has no symbol table")?;

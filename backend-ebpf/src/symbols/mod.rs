@@ -11,3 +11,8 @@ mod read;
 pub mod usdt;
 pub mod usdt_args;
 pub mod x86;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -24,9 +24,17 @@ pub enum Operand {
     Register(Reg),
     /// The memory at `base + index * scale + disp`, plus the file's load bias when `relative`
     /// (then `disp` is a virtual address of the file).
-    Memory { base: Option<Reg>, index: Option<(Reg, u8)>, disp: i64, relative: bool },
+    Memory {
+        base: Option<Reg>,
+        index: Option<(Reg, u8)>,
+        disp: i64,
+        relative: bool,
+    },
     /// The number itself, plus the load bias when `relative` (a symbol's address).
-    Constant { value: i64, relative: bool },
+    Constant {
+        value: i64,
+        relative: bool,
+    },
 }
 
 /// One argument.
@@ -94,7 +102,11 @@ pub fn split(args: &str) -> Vec<&str> {
 }
 
 /// Parses one operand. `symbol` gives the virtual address of a symbol of the file.
-pub fn parse(machine: Machine, text: &str, symbol: &dyn Fn(&str) -> Option<u64>) -> Result<ArgOperand, ArgError> {
+pub fn parse(
+    machine: Machine,
+    text: &str,
+    symbol: &dyn Fn(&str) -> Option<u64>,
+) -> Result<ArgOperand, ArgError> {
     let p = Parser { machine, text, symbol };
     let (size, rest) = match text.split_once('@') {
         Some((size, rest)) if size.bytes().all(|c| c.is_ascii_digit() || c == b'-' || c == b'f') => {
@@ -219,8 +231,8 @@ impl Parser<'_> {
         if let Some(reg) = aarch64_register(s) {
             return Ok(Operand::Register(reg));
         }
-        let looks_like_register =
-            s.len() <= 3 && s.get(1..).is_some_and(|d| !d.is_empty() && d.bytes().all(|c| c.is_ascii_digit()));
+        let looks_like_register = s.len() <= 3
+            && s.get(1..).is_some_and(|d| !d.is_empty() && d.bytes().all(|c| c.is_ascii_digit()));
         if looks_like_register {
             return Err(ArgError::Register { operand: self.text.to_owned(), register: s.to_owned() });
         }
@@ -238,7 +250,8 @@ impl Parser<'_> {
                 None => (false, rest.strip_prefix('+').unwrap_or(rest)),
             };
             let end = term.find(['+', '-']).unwrap_or(term.len());
-            let (this, next) = (term.get(..end).unwrap_or_default().trim(), term.get(end..).unwrap_or_default());
+            let (this, next) =
+                (term.get(..end).unwrap_or_default().trim(), term.get(end..).unwrap_or_default());
             rest = next;
             terms += 1;
             let value = match number_of(this) {
@@ -391,9 +404,23 @@ mod tests {
     fn x86_refusals() {
         assert!(matches!(x86("8f@%xmm0"), Err(ArgError::Register { register, .. }) if register == "%xmm0"));
         assert!(matches!(x86("4@nosuch(%rip)"), Err(ArgError::Symbol { symbol, .. }) if symbol == "nosuch"));
-        for text in ["", "4@", "3@%eax", "4@8(%rip)", "4@()", "4@8(%rax", "4@8(%rax,%rbx,3)", "8@x@GOTPCREL(%rip)",
-            "4@8(%eax)", "4@$", "4@--", "4@+", "4@%", "4@(,,)", "8@%fs:0x10"]
-        {
+        for text in [
+            "",
+            "4@",
+            "3@%eax",
+            "4@8(%rip)",
+            "4@()",
+            "4@8(%rax",
+            "4@8(%rax,%rbx,3)",
+            "8@x@GOTPCREL(%rip)",
+            "4@8(%eax)",
+            "4@$",
+            "4@--",
+            "4@+",
+            "4@%",
+            "4@(,,)",
+            "8@%fs:0x10",
+        ] {
             assert!(x86(text).is_err(), "{text}");
         }
     }

@@ -6,6 +6,7 @@
 
 mod aggtable;
 mod numbers;
+mod paths;
 mod report;
 mod search;
 mod strings;
@@ -52,6 +53,12 @@ pub(super) enum Routine {
     PathPart,
     /// `(frame, a, b, length) -> 1 when so many bytes are equal`; `a` any offset.
     Match,
+    /// `(frame, to, from)`.
+    CleanPath,
+    /// `(frame, to)`: a part of `CleanPath`.
+    BackUp,
+    /// `(frame, to, from)`.
+    Strip,
     /// `(frame, to, address in network order)`.
     Inet,
     /// `(pid) -> 0 or 1`.
@@ -77,6 +84,9 @@ impl Routine {
             Routine::Token => ("token", 3),
             Routine::PathPart => ("path_part", 4),
             Routine::Match => ("bytes_match", 4),
+            Routine::CleanPath => ("clean_path", 3),
+            Routine::BackUp => ("back_up", 2),
+            Routine::Strip => ("strip", 3),
             Routine::Inet => ("inet", 3),
             Routine::Progeny => ("progeny", 1),
         }
@@ -125,6 +135,9 @@ impl Gen<'_> {
                 Routine::Token => self.emit_token(),
                 Routine::PathPart => self.emit_path_part(),
                 Routine::Match => self.emit_match(),
+                Routine::CleanPath => self.emit_clean_path(),
+                Routine::BackUp => self.emit_back_up(),
+                Routine::Strip => self.emit_strip(),
                 Routine::Inet => self.emit_inet(),
                 Routine::Progeny => self.emit_progeny(),
             }

@@ -14,6 +14,11 @@ fn a_record_from_a_test_run() {
         builtin(Builtin::Execname, Ty::Str),
         builtin(Builtin::Probefunc, Ty::Str),
         int(-1),
+        builtin(Builtin::Tid, Ty::I64),
+        builtin(Builtin::Ppid, Ty::I64),
+        call(Subroutine::Progenyof, vec![int(i64::from(std::os::unix::process::parent_id()))], Ty::I64),
+        call(Subroutine::Progenyof, vec![int(i64::from(i32::MAX))], Ty::I64),
+        builtin(Builtin::Vtimestamp, Ty::I64),
     ];
     let program = program(vec![tracing(values, 256)]);
     let mut loaded = Loaded::new(&program, &[group(Hook::TestRun, &[0])]);
@@ -31,6 +36,9 @@ fn a_record_from_a_test_run() {
         assert_eq!(event.string(16 + 264).as_deref(), Some(name.trim_end()));
         assert_eq!(event.string(16 + 528).as_deref(), Some("function1"));
         assert_eq!(event.word(16 + 792), u64::MAX);
+        assert_eq!(event.word(24 + 800), u64::from(std::os::unix::process::parent_id()));
+        assert_eq!((event.word(32 + 800), event.word(40 + 800)), (1, 0));
+        assert!(event.word(48 + 800) > 0, "vtimestamp");
     }
 }
 
@@ -175,7 +183,9 @@ fn a_uprobe_reads_its_process() {
     ];
     let mut group = group(Hook::Uprobe, &[0]);
     group.identity = ProbeIdentity::Cookie;
-    for target in [target(), Target { global_ctx: false, isa_v4: false, ..target() }] {
+    for target in
+        [target(), Target { global_ctx: false, isa_v4: false, offsets: KernelOffsets::default(), ..target() }]
+    {
         let mut loaded = Loaded::with(&program, std::slice::from_ref(&group), None, target);
         let site = crate::kernel::link::Site::new(busy.offset(), 2 | 7 << 32);
         let links = crate::kernel::link::attach_uprobes(&loaded.progs[0], &busy.path, &[site], false, None)
@@ -194,11 +204,12 @@ fn a_uprobe_reads_its_process() {
             assert_eq!(event.word(object + 16), 1 << 40);
             let stack = object + 24;
             let count = event.word(stack);
-            assert!(count >= 1, "frames");
+            assert!(count >= 2, "frames");
             assert_eq!(event.word(stack + 8), u64::from(event.pid));
             let symbol = stack + 80;
             assert_eq!(event.word(symbol), u64::from(event.pid));
             assert!(event.word(symbol + 8) != 0, "return address");
+            assert_eq!(event.word(stack + 24), event.word(symbol + 8), "the caller's frame");
             let rest: Vec<i64> = (0..7).map(|n| event.word(symbol + 16 + n * 8) as i64).collect();
             assert_eq!(rest[1..3], [1 << 40, -2]);
             assert_eq!(rest[4..7], [99, 99, 0]);
@@ -313,4 +324,101 @@ fn what_is_not_supported_is_said() {
     assert_eq!(diags.len(), 1);
     assert_eq!(diags[0].span, Some(span));
     assert_eq!(diags[0].message, "the subroutine json() is not supported yet by the ebpf backend");
+}
+
+/// What finds no room is counted, by kind.
+#[test]
+fn losses_are_counted() {
+    if skipped("losses_are_counted") {
+        return;
+    }
+    use super::language::update;
+    let array = || elem(1, vec![read(var(0, Ty::I64))], Ty::I64);
+    let mut filler = clause(None, vec![], RecordLayout::default());
+    filler.body = vec![Stmt::Expr(update(var(0, Ty::I64), 1)), Stmt::Expr(assign(array(), int(1)))];
+    let mut program = program(vec![filler, tracing(vec![int(7), text("x")], 256)]);
+    program.variables = vec![
+        variable("n", Scope::Global, Ty::I64, None),
+        variable("a", Scope::Global, Ty::I64, Some(vec![Ty::I64])),
+    ];
+    let limits = Limits { dynvarsize: 16 * 100, bufsize: 4096, ..Limits::default() };
+    let mut loaded = Loaded::limited(
+        &program,
+        &[group(Hook::TestRun, &[0]), group(Hook::TestRun, &[1])],
+        None,
+        target(),
+        limits,
+    );
+    for _ in 0..150 {
+        loaded.fire(0);
+    }
+    assert_eq!(loaded.drops(layout::drops::DYNAMIC), 50);
+    for _ in 0..100 {
+        loaded.fire(1);
+    }
+    let kept = loaded.events().len() as u64;
+    assert!(kept > 5);
+    assert_eq!(kept + loaded.drops(layout::drops::PRINCIPAL), 100);
+}
+
+/// A speculation's number is taken, used, freed; records to one that is not in use are not made.
+#[test]
+fn speculations_are_numbered() {
+    if skipped("speculations_are_numbered") {
+        return;
+    }
+    let effect = |effect, arg: Expr| Stmt::Effect { effect, args: vec![arg], span: Span::default() };
+    let fresh = || call(Subroutine::Speculation, vec![], Ty::I32);
+    let begin = tracing(vec![assign(var(0, Ty::I64), fresh()), fresh()], 256);
+    let mut into = tracing(vec![int(5)], 256);
+    into.body.insert(0, effect(Effect::Speculate, read(var(0, Ty::I64))));
+    let mut commit = tracing(vec![int(6)], 256);
+    commit.body.push(effect(Effect::Commit, read(var(0, Ty::I64))));
+    let mut program = program(vec![begin, into, commit]);
+    program.variables = vec![variable("id", Scope::Global, Ty::I64, None)];
+    let groups: Vec<SiteGroup> = (0..3).map(|id| group(Hook::TestRun, &[id])).collect();
+    let mut loaded = Loaded::new(&program, &groups);
+    loaded.fire(1);
+    assert!(loaded.events().is_empty(), "no speculation yet");
+    for _ in 0..2 {
+        loaded.fire(0);
+        let events = loaded.events();
+        assert_eq!((events[0].word(0), events[0].word(8)), (1, 0));
+        loaded.fire(1);
+        assert_eq!(loaded.events().len(), 1);
+        loaded.fire(2);
+        assert_eq!(loaded.events().len(), 1);
+        loaded.fire(1);
+        assert!(loaded.events().is_empty(), "committed");
+    }
+    assert_eq!(loaded.drops(layout::drops::SPECULATION_UNAVAILABLE), 2);
+}
+
+/// An action in a branch that was not taken is not marked; a record without any is not made.
+#[test]
+fn actions_in_branches_are_marked() {
+    if skipped("actions_in_branches_are_marked") {
+        return;
+    }
+    use super::language::update;
+    let mut branching = tracing(vec![int(1), int(2)], 256);
+    branching.record.present = true;
+    branching.record.fields.iter_mut().for_each(|field| field.offset += 8);
+    branching.record.size += 8;
+    let second = branching.body.pop().expect("two");
+    let first = branching.body.pop().expect("two");
+    let n = || read(var(0, Ty::I64));
+    branching.body = vec![
+        Stmt::Expr(update(var(0, Ty::I64), 1)),
+        Stmt::If { cond: binary(BinaryOp::Eq, n(), int(1)), then: vec![first], otherwise: vec![] },
+        Stmt::If { cond: binary(BinaryOp::Eq, n(), int(2)), then: vec![second], otherwise: vec![] },
+    ];
+    let mut program = program(vec![branching]);
+    program.variables = vec![variable("n", Scope::Global, Ty::I64, None)];
+    let mut loaded = Loaded::new(&program, &[group(Hook::TestRun, &[0])]);
+    (0..3).for_each(|_| loaded.fire(0));
+    let events = loaded.events();
+    assert_eq!(events.len(), 2);
+    assert_eq!((events[0].word(0), events[0].word(8)), (1, 1));
+    assert_eq!((events[1].word(0), events[1].word(16)), (2, 2));
 }

@@ -1,0 +1,154 @@
+//! Names of addresses: (pid, address) to module, function and offset.
+//!
+//! Stacks are printed after the fact, when the process may be gone: [`Symbolizer::remember`] keeps its mappings.
+
+use super::kallsyms::{Kallsyms, KernelSymbol};
+use super::maps::{self, Object};
+use crate::symbols::elf::{Elf, FileId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A user address with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserSymbol {
+    /// Last part of the file's path.
+    pub module: String,
+    /// `None` when no symbol covers the address.
+    pub function: Option<String>,
+    /// From the function's start, or, without one, the file's virtual address.
+    pub offset: u64,
+}
+
+#[derive(Debug)]
+struct Space {
+    start_time: u64,
+    objects: Vec<Object>,
+}
+
+/// Names addresses, with caches per file and per process.
+#[derive(Debug, Default)]
+pub struct Symbolizer {
+    spaces: HashMap<i32, Space>,
+    files: HashMap<FileId, Option<Arc<Elf>>>,
+    kernel: Option<Kallsyms>,
+}
+
+impl Symbolizer {
+    pub fn new() -> Symbolizer {
+        Symbolizer::default()
+    }
+
+    /// Takes down the mappings of a process while it lives and opens its files; what is known of one that is
+    /// gone is kept. Cheap enough for every process that a probe sees for the first time.
+    pub fn remember(&mut self, pid: i32) {
+        let Some(process) = super::read(pid) else { return };
+        // A process that is ending has no mappings any more: keep the older ones.
+        let Ok(objects) = maps::objects(pid) else { return };
+        if objects.is_empty() {
+            return;
+        }
+        for o in &objects {
+            self.files.entry(o.id).or_insert_with(|| o.open(pid).ok().map(Arc::new));
+        }
+        self.spaces.insert(pid, Space { start_time: process.start_time, objects });
+    }
+
+    /// Is anything known of the process?
+    pub fn knows(&self, pid: i32) -> bool {
+        self.spaces.contains_key(&pid)
+    }
+
+    /// Forgets a process, e.g. when nothing more will be printed of it.
+    pub fn forget(&mut self, pid: i32) {
+        self.spaces.remove(&pid);
+    }
+
+    /// The name of a user address; `None` when no file is mapped there.
+    pub fn user(&mut self, pid: i32, addr: u64) -> Option<UserSymbol> {
+        if let Some(found) = self.lookup(pid, addr) {
+            return Some(found);
+        }
+        // Not known, or mapped since (dlopen, exec): look again, once per question.
+        self.remember(pid);
+        self.lookup(pid, addr)
+    }
+
+    /// The object (path, load bias) at an address, for operands that are relative to it.
+    pub fn object(&mut self, pid: i32, addr: u64) -> Option<&Object> {
+        if !self.knows(pid) {
+            self.remember(pid);
+        }
+        self.spaces.get(&pid)?.objects.iter().find(|o| o.mapping_at(addr).is_some())
+    }
+
+    /// Start time of the process whose mappings are known under a pid.
+    pub fn start_time(&self, pid: i32) -> Option<u64> {
+        self.spaces.get(&pid).map(|s| s.start_time)
+    }
+
+    fn lookup(&self, pid: i32, addr: u64) -> Option<UserSymbol> {
+        let space = self.spaces.get(&pid)?;
+        let (object, mapping) = space.objects.iter().find_map(|o| Some((o, o.mapping_at(addr)?)))?;
+        let module = object.name.clone();
+        let elf = self.files.get(&object.id)?.as_ref();
+        let file_offset = addr.wrapping_sub(mapping.start).wrapping_add(mapping.offset);
+        let Some(vaddr) = elf.and_then(|e| {
+            Some(addr.wrapping_sub(e.load_bias(mapping.start, mapping.offset, mapping.exec)?))
+        }) else {
+            return Some(UserSymbol { module, function: None, offset: file_offset });
+        };
+        let found = elf.and_then(|e| e.function_at(vaddr));
+        Some(match found {
+            Some(f) => UserSymbol { module, offset: vaddr.wrapping_sub(f.vaddr), function: Some(f.name) },
+            None => UserSymbol { module, function: None, offset: vaddr },
+        })
+    }
+
+    /// The name of a kernel address. /proc/kallsyms is read at the first question.
+    pub fn kernel(&mut self, addr: u64) -> Option<KernelSymbol<'_>> {
+        self.kernel.get_or_insert_with(Kallsyms::read).find(addr)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_functions_have_names() {
+        let pid = std::process::id().cast_signed();
+        let mut s = Symbolizer::new();
+        let addr = own_functions_have_names as fn() as usize as u64;
+        let symbol = s.user(pid, addr + 1).unwrap();
+        assert!(symbol.function.unwrap().contains("own_functions_have_names"));
+        assert_eq!(symbol.offset, 1);
+        assert_eq!(s.user(pid, 8), None);
+    }
+
+    #[test]
+    fn a_process_that_is_gone() {
+        let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        let mut s = Symbolizer::new();
+        // Until the exec the child is a copy of this process.
+        let mut addr = 0;
+        for _ in 0..500 {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            let objects = maps::objects(pid).unwrap();
+            let libc = objects.iter().find(|o| o.name.starts_with("libc.so"));
+            if let (Some(true), Some(libc)) =
+                (objects.first().map(|o| o.name.contains("sleep") || o.name == "coreutils"), libc)
+            {
+                let elf = libc.open(pid).unwrap();
+                addr = libc.load_bias(&elf).unwrap() + elf.functions_named("getppid")[0].vaddr;
+                break;
+            }
+        }
+        s.remember(pid);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        s.remember(pid);
+        let symbol = s.user(pid, addr + 2).unwrap();
+        assert_eq!((symbol.function.as_deref(), symbol.offset), (Some("getppid"), 2));
+    }
+}

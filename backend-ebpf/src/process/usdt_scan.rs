@@ -1,0 +1,168 @@
+//! USDT probes of running processes: which mapped files have notes, and which processes map them.
+
+use super::maps;
+use super::pids;
+use crate::symbols::elf::{Elf, FileId};
+use crate::symbols::usdt::{self, UsdtSite};
+use duotrace_core::probe::glob_match;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file with USDT probes.
+#[derive(Debug)]
+pub struct UsdtFile {
+    pub id: FileId,
+    /// The file to open for attaching.
+    pub path: PathBuf,
+    /// `probemod`: the last part of the path.
+    pub module: String,
+    pub sites: Vec<UsdtSite>,
+    pub elf: Elf,
+}
+
+/// What a scan saw.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// The files with probes.
+    pub files: BTreeMap<FileId, Arc<UsdtFile>>,
+    /// Which of them each process maps. Processes without any are not listed.
+    pub processes: BTreeMap<i32, Vec<FileId>>,
+    /// Files that are the executable of a process (module `a.out`).
+    pub executables: BTreeSet<FileId>,
+}
+
+/// Which processes a match is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pids {
+    /// Every process that maps the file, now or later (`postgresql*`).
+    All,
+    /// These, ascending.
+    Only(Vec<i32>),
+}
+
+/// One probe of one file that satisfies a description: all its sites.
+#[derive(Clone, Debug)]
+pub struct UsdtMatch {
+    pub file: Arc<UsdtFile>,
+    /// Of the note, without a pid.
+    pub provider: String,
+    pub function: String,
+    pub name: String,
+    /// Indexes in `file.sites`.
+    pub sites: Vec<usize>,
+    pub pids: Pids,
+    /// The processes that map the file now and are meant: for `-l`, which lists one probe per process.
+    pub mapped_by: Vec<i32>,
+}
+
+/// Finds files with notes, remembering what it has seen by device and inode.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    seen: HashMap<FileId, Option<Arc<UsdtFile>>>,
+}
+
+impl Scanner {
+    pub fn new() -> Scanner {
+        Scanner::default()
+    }
+
+    /// Every process there is.
+    pub fn all(&mut self) -> Scan {
+        let mut scan = Scan::default();
+        for pid in pids() {
+            self.add(pid, &mut scan);
+        }
+        scan
+    }
+
+    /// One process; empty when it is gone.
+    pub fn process(&mut self, pid: i32) -> Scan {
+        let mut scan = Scan::default();
+        self.add(pid, &mut scan);
+        scan
+    }
+
+    /// Adds what one process maps to a scan.
+    pub fn add(&mut self, pid: i32, scan: &mut Scan) {
+        // Reading may fail because the process has ended or is another user's: it has no probes for us.
+        let Ok(objects) = maps::objects(pid) else { return };
+        for object in objects {
+            let file = self.seen.entry(object.id).or_insert_with(|| {
+                let elf = object.open(pid).ok()?;
+                load(elf, object.id, object.name.clone())
+            });
+            if let Some(file) = file {
+                scan.files.insert(object.id, Arc::clone(file));
+                if object.is_exe {
+                    scan.executables.insert(object.id);
+                }
+                let ids = scan.processes.entry(pid).or_default();
+                if !ids.contains(&object.id) {
+                    ids.push(object.id);
+                }
+            }
+        }
+    }
+
+    /// A file by path, whether or not a process runs it; `None` when it has no probes.
+    pub fn file(&mut self, path: &Path) -> Option<Arc<UsdtFile>> {
+        let elf = Elf::open(path).ok()?;
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        load(elf, FileId::default(), name)
+    }
+}
+
+fn load(elf: Elf, id: FileId, module: String) -> Option<Arc<UsdtFile>> {
+    if !usdt::has_notes(&elf) {
+        return None;
+    }
+    let sites = usdt::sites(&elf).ok().filter(|s| !s.is_empty())?;
+    let id = if id == FileId::default() { elf.id()? } else { id };
+    Some(Arc::new(UsdtFile { id, path: elf.path().to_owned(), module, sites, elf }))
+}
+
+/// Does a provider pattern match `provider` followed by any pid, so that processes to come are meant too?
+pub fn matches_any_pid(pattern: &str, provider: &str) -> bool {
+    // A pattern that accepts these accepts any number: no pattern of a script names them all.
+    let samples = ["1", "20", "345", "6789", "98765", "432109", "4194304"];
+    samples.iter().all(|pid| glob_match(pattern, &format!("{provider}{pid}")))
+}
+
+impl Scan {
+    /// The probes that satisfy a description. The provider pattern is matched against the note's provider followed
+    /// by the pid: `postgresql1234` is one process, `postgresql*` all.
+    pub fn matching(&self, provider: &str, module: &str, function: &str, name: &str) -> Vec<UsdtMatch> {
+        let mut out = Vec::new();
+        for (id, file) in &self.files {
+            let mapping: Vec<i32> =
+                self.processes.iter().filter(|(_, ids)| ids.contains(id)).map(|(pid, _)| *pid).collect();
+            let mut groups: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
+            for (i, s) in file.sites.iter().enumerate() {
+                let module_fits =
+                    glob_match(module, &file.module) || (module == "a.out" && self.executables.contains(id));
+                if module_fits && glob_match(function, &s.function) && glob_match(name, &s.name) {
+                    groups.entry((&s.provider, &s.name, &s.function)).or_default().push(i);
+                }
+            }
+            for ((note_provider, name, function), sites) in groups {
+                let fits = |pid: &&i32| glob_match(provider, &format!("{note_provider}{pid}"));
+                let mapped_by: Vec<i32> = mapping.iter().filter(fits).copied().collect();
+                let all = matches_any_pid(provider, note_provider);
+                if mapped_by.is_empty() && !all {
+                    continue;
+                }
+                out.push(UsdtMatch {
+                    file: Arc::clone(file),
+                    provider: note_provider.to_owned(),
+                    function: function.to_owned(),
+                    name: name.to_owned(),
+                    sites,
+                    pids: if all { Pids::All } else { Pids::Only(mapped_by.clone()) },
+                    mapped_by,
+                });
+            }
+        }
+        out
+    }
+}
