@@ -311,7 +311,7 @@ pub enum Derived {
         is_restrict: bool,
     },
     /// `[n]`, `[]`.
-    Array(Option<Expr>),
+    Array(Option<Box<Expr>>),
     /// `[int, string]`: an associative array's key.
     Assoc(Vec<Param>),
     Function {

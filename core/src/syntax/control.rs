@@ -21,6 +21,8 @@ pub(super) fn read(text: &str, span: Span) -> Control {
     let first = words.first().map_or("", String::as_str);
     match first {
         "" | "ident" => Control::Nothing,
+        // The interpreter's line may stand below a comment.
+        interpreter if interpreter.starts_with('!') => Control::Nothing,
         "pragma" => match words.iter().position(|w| w == "error") {
             Some(at @ (1 | 2)) if at == 1 || words.get(1).is_some_and(|w| w == "D") => {
                 error(words.get(at + 1..).unwrap_or(&[]), span)

@@ -30,7 +30,7 @@ impl Parser<'_> {
             self.in_predicate = true;
             let expr = self.expression();
             self.in_predicate = false;
-            predicate = Some(expr?.expr);
+            predicate = Some(*expr?.expr);
             self.expect_op("/")?;
             if !self.at_op("{") {
                 if matches!(self.tok(0), Tok::Bad(..)) {
@@ -104,11 +104,16 @@ impl Parser<'_> {
             self.parens = 0;
             self.brackets = 0;
             if let Err(Fail) = self.statement(&mut statements) {
-                let span = self.span();
-                self.skip_statement();
-                statements.push(Stmt::Expr(Expr { kind: ExprKind::Error, span }));
+                self.failed_statement(&mut statements);
             }
         }
+    }
+
+    #[inline(never)]
+    fn failed_statement(&mut self, into: &mut Vec<Stmt>) {
+        let span = self.span();
+        self.skip_statement();
+        into.push(Stmt::Expr(Expr { kind: ExprKind::Error, span }));
     }
 
     /// One statement; an empty one adds nothing.
@@ -117,21 +122,24 @@ impl Parser<'_> {
             return Ok(());
         }
         if self.at_key("if") {
-            let statement = self.nested(Self::if_statement)?;
-            into.push(statement);
-            return Ok(());
+            return self.nested(|p| p.if_statement(into));
         }
+        self.expression_statement(into)
+    }
+
+    #[inline(never)]
+    fn expression_statement(&mut self, into: &mut Vec<Stmt>) -> R<()> {
         let expr = self.expression()?.expr;
         // The last statement needs no semicolon.
         if !self.at_op("}") {
             self.expect_op(";")?;
         }
-        into.push(Stmt::Expr(expr));
+        into.push(Stmt::Expr(*expr));
         Ok(())
     }
 
     /// `if (cond) statement else statement`, as illumos has it.
-    fn if_statement(&mut self) -> R<Stmt> {
+    fn if_statement(&mut self, into: &mut Vec<Stmt>) -> R<()> {
         let start = self.bump().span;
         self.expect_op("(")?;
         self.parens += 1;
@@ -140,7 +148,11 @@ impl Parser<'_> {
         self.parens = self.parens.saturating_sub(1);
         let then = self.branch()?;
         let otherwise = if self.eat_key("else") { self.branch()? } else { Vec::new() };
-        Ok(Stmt::If { cond, then, otherwise, span: self.span_from(start) })
+        let span = self.span_from(start);
+        // Made in a frame of its own: this one is recursive.
+        let make = || Stmt::If { cond: *cond, then, otherwise, span };
+        into.extend(std::iter::once_with(make));
+        Ok(())
     }
 
     fn branch(&mut self) -> R<Vec<Stmt>> {

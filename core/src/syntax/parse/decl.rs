@@ -119,7 +119,8 @@ impl Parser<'_> {
                     self.bump();
                 }
                 Tok::Key("struct" | "union") => {
-                    let composite = self.nested(Self::composite)?;
+                    // Members take much stack: a body counts twice.
+                    let composite = self.nested(|p| p.nested(Self::composite))?;
                     self.set_base(&mut base, composite);
                 }
                 Tok::Key("enum") => {
@@ -211,7 +212,7 @@ impl Parser<'_> {
             self.declarator(Naming::Required)?
         };
         if self.eat_op(":") {
-            declarator.bits = Some(Box::new(self.constant()?));
+            declarator.bits = Some(self.constant()?);
             declarator.span = self.span_from(start);
         }
         Ok(declarator)
@@ -226,7 +227,7 @@ impl Parser<'_> {
             let mut list = Vec::new();
             loop {
                 let name = self.name()?;
-                let value = if self.eat_op("=") { Some(self.constant()?) } else { None };
+                let value = if self.eat_op("=") { Some(*self.constant()?) } else { None };
                 self.declared(&name.text, false);
                 list.push((name, value));
                 if !self.eat_op(",") || self.at_op("}") {
@@ -242,7 +243,7 @@ impl Parser<'_> {
     }
 
     /// A constant expression within a type.
-    pub(super) fn constant(&mut self) -> R<Expr> {
+    pub(super) fn constant(&mut self) -> R<Box<Expr>> {
         let tree = self.assignment()?;
         self.type_height = self.type_height.max(tree.height);
         Ok(tree.expr)
@@ -257,13 +258,13 @@ impl Parser<'_> {
     }
 
     /// A type name and the height of the highest expression in it.
-    pub(super) fn measured_type(&mut self) -> R<(TypeName, u32)> {
+    pub(super) fn measured_type(&mut self) -> R<(Box<TypeName>, u32)> {
         let outer = std::mem::take(&mut self.type_height);
         let ty = self.type_name();
         let height = self.type_height;
         self.type_height = outer.max(height);
         match ty {
-            Ok(ty) => Ok((ty, height)),
+            Ok(ty) => Ok((Box::new(ty), height)),
             Err(Fail) => Err(Fail),
         }
     }

@@ -7,7 +7,7 @@ use crate::diagnostic::{Span, Tag};
 
 /// An expression and the height of its tree.
 pub(super) struct Tree {
-    pub expr: Expr,
+    pub expr: Box<Expr>,
     pub height: u32,
     /// May it stand left of `=`? (The grammar wants a unary expression there.)
     target: bool,
@@ -58,13 +58,15 @@ fn assignment_op(op: &str) -> Option<Option<BinaryOp>> {
 }
 
 impl Parser<'_> {
-    /// A node over trees of at most `below` levels.
-    fn tree(&mut self, kind: ExprKind, span: Span, below: u32) -> R<Tree> {
+    /// A node over trees of at most `below` levels. Nodes are made here, and not
+    /// in the productions, to keep these large values out of recursive frames.
+    #[inline(never)]
+    fn tree(&mut self, span: Span, below: u32, kind: impl FnOnce() -> ExprKind) -> R<Tree> {
         let height = below + 1;
         if height > MAX_HEIGHT {
             return Err(self.report(Tag::D_SYNTAX, span, "syntax error: the expression is too long"));
         }
-        Ok(Tree { expr: Expr { kind, span }, height, target: true })
+        Ok(Tree { expr: Box::new(Expr { kind: kind(), span }), height, target: true })
     }
 
     /// `assignment, assignment, ...`.
@@ -73,7 +75,7 @@ impl Parser<'_> {
         while self.eat_op(",") {
             let right = self.assignment()?;
             let (span, height) = (left.expr.span.to(right.expr.span), left.height.max(right.height));
-            left = self.tree(ExprKind::Comma(Box::new(left.expr), Box::new(right.expr)), span, height)?;
+            left = self.tree(span, height, || ExprKind::Comma(left.expr, right.expr))?;
         }
         Ok(left)
     }
@@ -92,8 +94,7 @@ impl Parser<'_> {
             p.bump();
             let value = p.assignment()?;
             let (span, height) = (left.expr.span.to(value.expr.span), left.height.max(value.height));
-            let kind = ExprKind::Assign { op, target: Box::new(left.expr), value: Box::new(value.expr) };
-            p.tree(kind, span, height)
+            p.tree(span, height, || ExprKind::Assign { op, target: left.expr, value: value.expr })
         })
     }
 
@@ -108,8 +109,7 @@ impl Parser<'_> {
         let otherwise = self.nested(Self::conditional)?;
         let span = cond.expr.span.to(otherwise.expr.span);
         let height = cond.height.max(then.height).max(otherwise.height);
-        let kind = ExprKind::Cond(Box::new(cond.expr), Box::new(then.expr), Box::new(otherwise.expr));
-        let tree = self.tree(kind, span, height)?;
+        let tree = self.tree(span, height, || ExprKind::Cond(cond.expr, then.expr, otherwise.expr))?;
         Ok(Tree { target: false, ..tree })
     }
 
@@ -128,13 +128,11 @@ impl Parser<'_> {
                 next
             };
             let strength = next.map_or(0, |(_, s)| s);
-            while let Some(&(op, s)) = operators.last().filter(|(_, s)| *s >= strength) {
+            while let Some(&(op, _)) = operators.last().filter(|(_, s)| *s >= strength) {
                 let (Some(right), Some(left)) = (operands.pop(), operands.pop()) else { break };
                 operators.pop();
-                debug_assert!(s > 0);
                 let (span, height) = (left.expr.span.to(right.expr.span), left.height.max(right.height));
-                let kind = ExprKind::Binary(op, Box::new(left.expr), Box::new(right.expr));
-                let tree = self.tree(kind, span, height)?;
+                let tree = self.tree(span, height, || ExprKind::Binary(op, left.expr, right.expr))?;
                 operands.push(Tree { target: false, ..tree });
             }
             match next {
@@ -167,9 +165,12 @@ impl Parser<'_> {
             Tok::Op("++" | "--") => {
                 let increment = self.bump().tok == Tok::Op("++");
                 let of = self.nested(Self::unary)?;
-                let kind = ExprKind::IncDec { increment, prefix: true, target: Box::new(of.expr) };
                 let span = self.span_from(start);
-                return self.tree(kind, span, of.height);
+                return self.tree(span, of.height, || ExprKind::IncDec {
+                    increment,
+                    prefix: true,
+                    target: of.expr,
+                });
             }
             Tok::Op("-") => UnaryOp::Neg,
             Tok::Op("+") => UnaryOp::Plus,
@@ -182,14 +183,14 @@ impl Parser<'_> {
                 self.bump();
                 let of = self.nested(Self::unary)?;
                 let span = self.span_from(start);
-                return self.tree(ExprKind::Stringof(Box::new(of.expr)), span, of.height);
+                return self.tree(span, of.height, || ExprKind::Stringof(of.expr));
             }
             _ => return self.postfix(),
         };
         self.bump();
         let of = self.nested(Self::unary)?;
         let span = self.span_from(start);
-        self.tree(ExprKind::Unary(op, Box::new(of.expr)), span, of.height)
+        self.tree(span, of.height, || ExprKind::Unary(op, of.expr))
     }
 
     /// `(type) x`.
@@ -201,7 +202,7 @@ impl Parser<'_> {
         self.parens = self.parens.saturating_sub(1);
         let of = self.nested(Self::unary)?;
         let span = self.span_from(start);
-        let tree = self.tree(ExprKind::Cast { ty, of: Box::new(of.expr) }, span, of.height.max(below))?;
+        let tree = self.tree(span, of.height.max(below), || ExprKind::Cast { ty: *ty, of: of.expr })?;
         Ok(Tree { target: false, ..tree })
     }
 
@@ -231,11 +232,11 @@ impl Parser<'_> {
             self.expect_op(")")?;
             self.parens = self.parens.saturating_sub(1);
             let span = self.span_from(start);
-            return self.tree(ExprKind::SizeofType(ty), span, below);
+            return self.tree(span, below, || ExprKind::SizeofType(*ty));
         }
         let of = self.nested(Self::unary)?;
         let span = self.span_from(start);
-        self.tree(ExprKind::SizeofExpr(Box::new(of.expr)), span, of.height)
+        self.tree(span, of.height, || ExprKind::SizeofExpr(of.expr))
     }
 
     /// `x[i]`, `f(a)`, `x.m`, `x->m`, `x++`.
@@ -244,47 +245,42 @@ impl Parser<'_> {
         let mut left = self.primary()?;
         loop {
             let Tok::Op(op) = *self.tok(0) else { return Ok(left) };
-            let below = left.height;
-            let (kind, below) = match op {
+            left = match op {
                 "[" => {
                     let (index, height) = self.bracketed()?;
-                    (ExprKind::Index { of: Box::new(left.expr), index }, height.max(below))
+                    let span = self.span_from(start);
+                    self.tree(span, height.max(left.height), || ExprKind::Index { of: left.expr, index })?
                 }
                 "(" => {
                     let (args, height) = self.arguments()?;
-                    (ExprKind::Call { function: Box::new(left.expr), args }, height.max(below))
+                    let (span, function) = (self.span_from(start), left.expr);
+                    self.tree(span, height.max(left.height), || ExprKind::Call { function, args })?
                 }
-                "." => {
-                    self.bump();
-                    (ExprKind::Member { of: Box::new(left.expr), member: self.any_name()? }, below)
-                }
-                "->" => {
-                    self.bump();
-                    let member = self.any_name()?;
-                    let scope = match &left.expr.kind {
-                        // Only the bare word, not `(self)`.
-                        ExprKind::Ident { scope: Scope::Global, name } if name == "self" => {
-                            Some(Scope::Thread)
-                        }
-                        ExprKind::Ident { scope: Scope::Global, name } if name == "this" => {
-                            Some(Scope::Clause)
-                        }
-                        _ => None,
-                    };
-                    match scope {
-                        Some(scope) => (ExprKind::Ident { scope, name: member.text }, below - 1),
-                        None => (ExprKind::Arrow { of: Box::new(left.expr), member }, below),
-                    }
-                }
-                "++" | "--" => {
-                    let increment = self.bump().tok == Tok::Op("++");
-                    (ExprKind::IncDec { increment, prefix: false, target: Box::new(left.expr) }, below)
-                }
+                "." | "->" | "++" | "--" => self.suffix(op, start, left)?,
                 _ => return Ok(left),
             };
-            let span = self.span_from(start);
-            left = self.tree(kind, span, below)?;
         }
+    }
+
+    /// `x.m`, `x->m`, `x++`, `x--`.
+    fn suffix(&mut self, op: &str, start: Span, left: Tree) -> R<Tree> {
+        self.bump();
+        if matches!(op, "++" | "--") {
+            let (increment, target) = (op == "++", left.expr);
+            let span = self.span_from(start);
+            return self.tree(span, left.height, || ExprKind::IncDec { increment, prefix: false, target });
+        }
+        let member = self.any_name()?;
+        let span = self.span_from(start);
+        if op == "." {
+            return self.tree(span, left.height, || ExprKind::Member { of: left.expr, member });
+        }
+        let scope = match &left.expr.kind {
+            ExprKind::Ident { scope: Scope::Global, name } if name == "self" => Scope::Thread,
+            ExprKind::Ident { scope: Scope::Global, name } if name == "this" => Scope::Clause,
+            _ => return self.tree(span, left.height, || ExprKind::Arrow { of: left.expr, member }),
+        };
+        self.tree(span, 0, || ExprKind::Ident { scope, name: member.text })
     }
 
     /// `[a, b]`: at least one.
@@ -313,7 +309,7 @@ impl Parser<'_> {
         loop {
             let tree = self.assignment()?;
             height = height.max(tree.height);
-            list.push(tree.expr);
+            list.push(*tree.expr);
             if !self.eat_op(",") {
                 return Ok((list, height));
             }
@@ -321,16 +317,43 @@ impl Parser<'_> {
     }
 
     fn primary(&mut self) -> R<Tree> {
+        let start = self.span();
+        match self.tok(0) {
+            Tok::Agg(_) => {
+                let Tok::Agg(name) = self.bump().tok else { return Err(self.fail()) };
+                let (key, below) = if self.at_op("[") {
+                    let (key, below) = self.bracketed()?;
+                    (Some(key), below)
+                } else {
+                    (None, 0)
+                };
+                let span = self.span_from(start);
+                self.tree(span, below, || ExprKind::Aggregation { name, key })
+            }
+            Tok::Op("(") => {
+                self.bump();
+                self.parens += 1;
+                let inner = self.expression()?;
+                self.expect_op(")")?;
+                self.parens = self.parens.saturating_sub(1);
+                Ok(Tree { target: true, ..inner })
+            }
+            Tok::Key("offsetof") => self.offsetof(),
+            Tok::Key("xlate") => self.xlate(),
+            _ => self.leaf(),
+        }
+    }
+
+    /// A constant or a name.
+    #[inline(never)]
+    fn leaf(&mut self) -> R<Tree> {
         let Token { tok, span } = self.token(0).clone();
         let kind = match tok {
-            Tok::Int { lit, negative } => {
+            Tok::Int { lit, negative: false } => ExprKind::Int(lit),
+            Tok::Int { lit, negative: true } => {
                 self.bump();
-                let int = ExprKind::Int(lit);
-                if !negative {
-                    return self.tree(int, span, 0);
-                }
-                let of = Box::new(Expr { kind: int, span });
-                return self.tree(ExprKind::Unary(UnaryOp::Neg, of), span, 1);
+                let of = self.tree(span, 0, || ExprKind::Int(lit))?;
+                return self.tree(span, of.height, || ExprKind::Unary(UnaryOp::Neg, of.expr));
             }
             Tok::Str(bytes) => ExprKind::Str(bytes),
             Tok::Ident(name) => match name.rsplit_once('`') {
@@ -343,31 +366,10 @@ impl Parser<'_> {
             Tok::Key(key @ ("self" | "this")) => {
                 ExprKind::Ident { scope: Scope::Global, name: key.to_string() }
             }
-            Tok::Agg(name) => {
-                self.bump();
-                let (key, below) = if self.at_op("[") {
-                    let (key, below) = self.bracketed()?;
-                    (Some(key), below)
-                } else {
-                    (None, 0)
-                };
-                let span = self.span_from(span);
-                return self.tree(ExprKind::Aggregation { name, key }, span, below);
-            }
-            Tok::Op("(") => {
-                self.bump();
-                self.parens += 1;
-                let inner = self.expression()?;
-                self.expect_op(")")?;
-                self.parens = self.parens.saturating_sub(1);
-                return Ok(Tree { target: true, ..inner });
-            }
-            Tok::Key("offsetof") => return self.offsetof(),
-            Tok::Key("xlate") => return self.xlate(),
             _ => return Err(self.fail()),
         };
         self.bump();
-        self.tree(kind, span, 0)
+        self.tree(span, 0, || kind)
     }
 
     /// `offsetof(type, member)`.
@@ -381,7 +383,7 @@ impl Parser<'_> {
         self.expect_op(")")?;
         self.parens = self.parens.saturating_sub(1);
         let span = self.span_from(start);
-        self.tree(ExprKind::Offsetof { ty, member }, span, below)
+        self.tree(span, below, || ExprKind::Offsetof { ty: *ty, member })
     }
 
     /// `xlate <type> (x)`.
@@ -396,6 +398,6 @@ impl Parser<'_> {
         self.expect_op(")")?;
         self.parens = self.parens.saturating_sub(1);
         let span = self.span_from(start);
-        self.tree(ExprKind::Xlate { ty, of: Box::new(of.expr) }, span, of.height.max(below))
+        self.tree(span, of.height.max(below), || ExprKind::Xlate { ty: *ty, of: of.expr })
     }
 }

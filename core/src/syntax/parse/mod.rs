@@ -284,7 +284,10 @@ impl<'a> Parser<'a> {
             match self.bump().tok {
                 Tok::Eof => return,
                 Tok::Op("{") => braces += 1,
-                Tok::Op("}") if braces <= 1 => return,
+                Tok::Op("}") if braces <= 1 => {
+                    self.eat_op(";");
+                    return;
+                }
                 Tok::Op("}") => braces -= 1,
                 Tok::Op(";") if braces == 0 => return,
                 _ => {}

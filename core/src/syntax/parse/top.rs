@@ -99,7 +99,7 @@ impl Parser<'_> {
         let (_, specifiers) = self.specifiers(false)?;
         let declarator = self.declarator(super::declarator::Naming::Required)?;
         self.expect_op("=")?;
-        let value = self.assignment()?.expr;
+        let value = *self.assignment()?.expr;
         self.expect_op(";")?;
         if let Some(name) = &declarator.name {
             self.idents.insert(name.text.clone());
@@ -123,7 +123,7 @@ impl Parser<'_> {
         while !self.at_op("}") {
             let name = self.any_name()?;
             self.expect_op("=")?;
-            let value = self.assignment()?.expr;
+            let value = *self.assignment()?.expr;
             self.expect_op(";")?;
             members.push((name, value));
         }

@@ -1,0 +1,187 @@
+//! The checker's state: what the script has declared so far, and the clause in hand.
+//!
+//! One [`Checker`] lives for a whole compilation. Its methods are spread over
+//! the files of this room by what they check; this file holds the state and the
+//! small helpers that all of them use.
+
+use super::node::Node;
+use super::translate::Translator;
+use crate::backend::Backend;
+use crate::diagnostic::{Diag, Span, Tag};
+use crate::ir;
+use crate::probe::Probe;
+use crate::syntax::ast;
+use crate::types::{Type, TypeId, Types};
+use std::collections::HashMap;
+
+/// Result of checking one thing: the first error ends it.
+pub(super) type Res<T> = Result<T, Diag>;
+
+/// An `inline` definition: expanded where it is used.
+#[derive(Clone, Debug)]
+pub(super) struct InlineDef {
+    pub ty: TypeId,
+    pub params: Vec<(String, TypeId)>,
+    pub value: ast::Expr,
+}
+
+/// A variable as the checker knows it.
+#[derive(Clone, Debug)]
+pub(super) struct VarInfo {
+    pub id: ir::VarId,
+    pub ty: TypeId,
+    /// Key part types of an associative array.
+    pub key: Option<Vec<TypeId>>,
+}
+
+/// An aggregation as the checker knows it.
+#[derive(Clone, Debug)]
+pub(super) struct AggInfo {
+    pub id: ir::AggId,
+    pub key: Vec<TypeId>,
+}
+
+/// What is known while the body of one clause is checked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ClauseContext {
+    /// The probes that match now.
+    pub probes: Vec<Probe>,
+    pub record: ir::RecordLayout,
+    /// Depth of enclosing `if`s: actions within need presence bits.
+    pub depth: u32,
+    /// What has been seen so far, for the rules on speculation.
+    pub speculated: bool,
+    pub committed: bool,
+    pub recorded: bool,
+    pub in_predicate: bool,
+}
+
+/// The state of one compilation.
+pub(super) struct Checker<'b> {
+    pub types: Types,
+    pub backend: &'b mut dyn Backend,
+    pub program: ir::Program,
+    pub variables: HashMap<(ast::Scope, String), VarInfo>,
+    pub inlines: HashMap<String, InlineDef>,
+    pub aggregations: HashMap<String, AggInfo>,
+    pub translators: Vec<Translator>,
+    pub providers: HashMap<String, ast::Provider>,
+    /// Parameters of the inline or translator being expanded, innermost last.
+    pub bindings: Vec<(String, Node)>,
+    pub inline_depth: u32,
+    pub clause: ClauseContext,
+    pub destructive: bool,
+    pub strsize: u32,
+    /// Stability the script asks for (`-x amin`), as a rank.
+    pub amin: Option<super::stability::Attributes>,
+}
+
+impl<'b> Checker<'b> {
+    pub fn new(backend: &'b mut dyn Backend, strsize: u32) -> Checker<'b> {
+        Checker {
+            types: Types::new(strsize),
+            backend,
+            program: ir::Program { strsize, ..ir::Program::default() },
+            variables: HashMap::new(),
+            inlines: HashMap::new(),
+            aggregations: HashMap::new(),
+            translators: Vec::new(),
+            providers: HashMap::new(),
+            bindings: Vec::new(),
+            inline_depth: 0,
+            clause: ClauseContext::default(),
+            destructive: false,
+            strsize,
+            amin: None,
+        }
+    }
+
+    /// Is this the name of a type (the parser asks)?
+    pub fn is_type_name(&self, name: &str) -> bool {
+        self.types.lookup_typedef(name).is_some()
+    }
+
+    /// A type's name for a message, quoted as dtrace does.
+    pub fn quoted(&self, ty: TypeId) -> String {
+        format!("\"{}\"", self.types.name(ty))
+    }
+
+    /// The executor's view of a C type; `None` for types without values.
+    pub fn ir_type(&self, ty: TypeId) -> Option<ir::Ty> {
+        Some(match self.types.base(ty) {
+            Type::Int(int) => ir::Ty::Int { bytes: int.bytes, signed: int.signed },
+            Type::Enum(e) => ir::Ty::Int { bytes: e.bytes, signed: e.signed },
+            Type::Pointer(_) | Type::Function { .. } => ir::Ty::U64,
+            Type::String => ir::Ty::Str,
+            Type::Array { .. } | Type::Composite(_) | Type::Float { .. } => {
+                ir::Ty::Bytes(u32::try_from(self.types.size(ty)?).ok()?)
+            }
+            Type::Void => ir::Ty::Void,
+            _ => return None,
+        })
+    }
+
+    /// The executor's view, or an error at `span`.
+    pub fn value_type(&self, ty: TypeId, span: Span) -> Res<ir::Ty> {
+        self.ir_type(ty).ok_or_else(|| {
+            Diag::error(Tag::D_OP_INCOMPLETE, span, format!("operand cannot have incomplete type {}", self.quoted(ty)))
+        })
+    }
+
+    /// Adds a variable to the program.
+    pub fn add_variable(
+        &mut self,
+        scope: ast::Scope,
+        name: &str,
+        ty: TypeId,
+        key: Option<Vec<TypeId>>,
+        span: Span,
+    ) -> Res<VarInfo> {
+        let ir_ty = self.value_type(ty, span)?;
+        if let ir::Ty::Bytes(size) = ir_ty
+            && size > MAX_OBJECT
+        {
+            return Err(Diag::error(Tag::D_DECL_TOOBIG, span, format!("object {name} is too large: {size} bytes (at most {MAX_OBJECT})")));
+        }
+        let mut key_types = Vec::new();
+        for part in key.iter().flatten() {
+            key_types.push(self.key_part_type(*part, span)?);
+        }
+        let id = ir::VarId(self.program.variables.len() as u32);
+        self.program.variables.push(ir::Variable {
+            name: name.to_string(),
+            scope: match scope {
+                ast::Scope::Global => ir::Scope::Global,
+                ast::Scope::Thread => ir::Scope::ThreadLocal,
+                ast::Scope::Clause => ir::Scope::ClauseLocal,
+            },
+            ty: ir_ty,
+            key: key.as_ref().map(|_| key_types),
+            span,
+        });
+        let info = VarInfo { id, ty, key };
+        self.variables.insert((scope, name.to_string()), info.clone());
+        Ok(info)
+    }
+
+    /// The executor's view of a key part.
+    pub fn key_part_type(&self, ty: TypeId, span: Span) -> Res<ir::Ty> {
+        match self.types.base(ty) {
+            Type::Array { .. } if self.is_stringlike(ty) => Ok(ir::Ty::Str),
+            _ => self.value_type(ty, span),
+        }
+    }
+
+    /// `string`, `char *` or `char[]`?
+    pub fn is_stringlike(&self, ty: TypeId) -> bool {
+        match self.types.base(ty) {
+            Type::String => true,
+            Type::Pointer(to) => self.types.is_char(*to),
+            Type::Array { of, .. } => self.types.is_char(*of),
+            _ => false,
+        }
+    }
+}
+
+/// The largest object a variable can be (illumos: 16 KB).
+pub(super) const MAX_OBJECT: u32 = 16 * 1024;
