@@ -249,8 +249,11 @@ fn system_calls_of_a_command() {
     let pid = child.pid();
     let mut script = Script::new(vec![child]);
     let entries = script.counts("syscall::write:entry", Some(pid_is(pid)), vec![arg(0)]);
-    let returns =
-        script.counts("syscall:::return", Some(pid_is(pid)), vec![builtin(Builtin::Probefunc, Ty::Str), arg(1)]);
+    let returns = script.counts(
+        "syscall:::return",
+        Some(pid_is(pid)),
+        vec![builtin(Builtin::Probefunc, Ty::Str), arg(1)],
+    );
     let mut session = script.load();
     let mut seen = Seen::default();
     run(&mut *session, &mut seen);
@@ -311,10 +314,116 @@ fn missing_things_are_explained() {
     assert!(notes("nosuch:::probe").contains("dtrace"));
     assert!(notes("nosuch*:::probe").contains("USDT"));
     assert!(notes("demo4194300:::probe").contains("no process 4194300"));
-    for (text, want) in [("BEGIN", 1), ("dtrace:::", 3), ("d*e:::*N", 2), ("syscall::write:", 2), ("BEG\\*", 0)] {
+    for (text, want) in
+        [("BEGIN", 1), ("dtrace:::", 3), ("d*e:::*N", 1), ("syscall::write:", 2), ("BEG\\*", 0)]
+    {
         assert_eq!(script.find(text).len(), want, "{text}");
     }
     let first = script.find("syscall::read:entry");
     assert_eq!(script.find("syscall::rea[d]:e*"), first, "ids stay");
     assert_eq!(script.backend.probe(first[0]).unwrap().function, "read");
+}
+
+/// The tests' own program, built with or without semaphores.
+fn hits(dir: &Scratch, name: &str, flags: &[&str]) -> Option<std::path::PathBuf> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/programs/hits.c");
+    let source = std::fs::read_to_string(source).unwrap();
+    dir.cc(name, &source, &[flags, &["-lpthread"]].concat())
+}
+
+/// Four threads, 50,000 firings each; snapshots every 10 ms must add up, whatever the semaphore says.
+#[test]
+fn usdt_probes_of_threads_are_exact() {
+    if skipped("usdt_probes_of_threads_are_exact") {
+        return;
+    }
+    let dir = Scratch::new("session-usdt");
+    for (name, flags, glob) in [
+        ("hits", &[][..], false),
+        ("hits-sem", &["-DSEMAPHORES"][..], false),
+        ("hits-all", &["-DSEMAPHORES"][..], true),
+    ] {
+        let Some(path) = hits(&dir, name, flags) else { return };
+        let child = hold(&path, &["4", "50000"]);
+        let pid = child.pid();
+        let provider = if glob { "hits*".to_owned() } else { format!("hits{pid}") };
+        let mut script = Script::new(vec![child]);
+        let by_thread = script.counts(&format!("{provider}:{name}::tick"), Some(pid_is(pid)), vec![arg(0)]);
+        let key =
+            vec![expr(ExprKind::LoadStr { addr: Box::new(arg(2)), space: Space::User, max: None }, Ty::Str)];
+        let by_name = script.counts(&format!("{provider}:{name}::tick"), None, key);
+        let alone = script.counts(&format!("pid{pid}:a.out:work:entry"), None, Vec::new());
+        let mut session = script.load();
+        let mut seen = Seen::default();
+        session.start(&mut seen).unwrap();
+        let (mut threads, mut names) = (script.aggregation(by_thread), script.aggregation(by_name));
+        let mut works = script.aggregation(alone);
+        let (end, mut snapshots) = (soon(20_000), 0);
+        while seen.exits.is_empty() && Instant::now() < end {
+            session.poll(soon(10), &mut seen).unwrap();
+            session.snapshot(by_thread, &mut threads).unwrap();
+            session.snapshot(by_name, &mut names).unwrap();
+            session.snapshot(alone, &mut works).unwrap();
+            snapshots += 1;
+        }
+        session.stop(&mut seen).unwrap();
+        session.snapshot(by_thread, &mut threads).unwrap();
+        session.snapshot(by_name, &mut names).unwrap();
+        session.snapshot(alone, &mut works).unwrap();
+        assert_eq!(
+            (seen.exits.len(), seen.faults, &seen.drops[..], &seen.warnings[..]),
+            (1, 0, &[][..], &[][..])
+        );
+        for thread in 0..4 {
+            assert_eq!(threads.get(&[Value::int(thread)]).unwrap().words[..], [50_000], "{name} {thread}");
+            let key = [Value::string(format!("thread-{thread}"))];
+            assert_eq!(names.get(&key).unwrap().words[..], [50_000], "{name} {thread}");
+        }
+        assert_eq!(
+            (total(&works), threads.len(), names.len()),
+            (200_000, 4, 4),
+            "{name}: {snapshots} snapshots"
+        );
+    }
+}
+
+/// A provider glob catches programs that start while it is enabled, also without any at the start.
+#[test]
+fn programs_that_start_later_are_traced() {
+    if skipped("programs_that_start_later_are_traced") {
+        return;
+    }
+    let dir = Scratch::new("session-later");
+    let Some(path) = hits(&dir, "hits", &["-DSEMAPHORES"]) else { return };
+    let mut script = Script::new(Vec::new());
+    let counts = script.counts("hits*:::tick", None, vec![builtin(Builtin::Probeprov, Ty::Str), arg(0)]);
+    let mut session = script.load();
+    let mut seen = Seen::default();
+    session.start(&mut seen).unwrap();
+    let mut first = std::process::Command::new(&path)
+        .args(["2", "1000", "wait"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = first.id();
+    session.poll(soon(300), &mut seen).unwrap();
+    drop(first.stdin.take());
+    first.wait().unwrap();
+    // The second of the same file needs no time: the file is attached.
+    let mut second = std::process::Command::new(&path)
+        .args(["1", "7"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    second.wait().unwrap();
+    session.stop(&mut seen).unwrap();
+    let mut found = script.aggregation(counts);
+    session.snapshot(counts, &mut found).unwrap();
+    assert_eq!(seen.warnings, [""; 0]);
+    for (pid, count) in [(pid, 1000), (second.id(), 7)] {
+        let key = [Value::string(format!("hits{pid}")), Value::int(0)];
+        assert_eq!(found.get(&key).map(|cell| cell.words[0]), Some(count), "{found:?}");
+    }
+    assert_eq!(session.enabled(ClauseId(0)), 1);
 }
