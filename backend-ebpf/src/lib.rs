@@ -12,3 +12,5 @@ pub mod process;
 pub mod provider;
 pub mod session;
 pub mod symbols;
+
+pub use session::{Ebpf, EbpfConfig};

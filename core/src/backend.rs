@@ -5,7 +5,7 @@
 //! values and raw records, never text.
 
 use crate::aggregate::Aggregation;
-use crate::diagnostic::Diag;
+use crate::diagnostic::{Diag, SourceMap};
 use crate::ir::{AggId, ClauseId, Program};
 use crate::options::Options;
 use crate::probe::{Probe, ProbeDesc, ProbeId};
@@ -86,6 +86,11 @@ pub trait Session {
 
     /// Names for addresses, also of processes that have gone.
     fn symbols(&mut self) -> &mut dyn Symbols;
+
+    /// What the program became, for `-S`; `None` where a backend has nothing to show.
+    fn listing(&self, _sources: &SourceMap) -> Option<String> {
+        None
+    }
 }
 
 /// Receives what a session delivers, in order.

@@ -47,6 +47,11 @@ impl Gen<'_> {
                 self.extend(Reg::R0, u32::from(bytes) * 8, signed);
             }
             ArgSource::Const(value) => self.asm.load_imm(Reg::R0, value),
+            ArgSource::PcRelative(distance) => {
+                self.register(regs::RIP);
+                self.asm.load_imm(Reg::R3, distance);
+                self.alu(Alu::Add, Reg::R0, Reg::R3);
+            }
             ArgSource::Ctx(word) => self.asm.load(Size::DW, Reg::R0, Reg::R6, (word * 8) as i16),
             ArgSource::SyscallArg(n) => match regs::SYSCALL.get(usize::from(n)) {
                 Some(&offset) => self.kernel_register(offset),

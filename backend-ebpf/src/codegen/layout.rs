@@ -401,7 +401,7 @@ fn uses_scratch(input: &Input<'_>) -> bool {
 }
 
 /// Visits every expression of a body.
-pub(super) fn walk_body(body: &[Stmt], look: &mut dyn FnMut(&Expr)) {
+pub(crate) fn walk_body(body: &[Stmt], look: &mut dyn FnMut(&Expr)) {
     for stmt in body {
         match stmt {
             Stmt::Expr(expr) => walk(expr, look),
@@ -420,7 +420,7 @@ pub(super) fn walk_body(body: &[Stmt], look: &mut dyn FnMut(&Expr)) {
 }
 
 /// Visits an expression and all within it.
-pub(super) fn walk(expr: &Expr, look: &mut dyn FnMut(&Expr)) {
+pub(crate) fn walk(expr: &Expr, look: &mut dyn FnMut(&Expr)) {
     use duotrace_core::ir::ExprKind as K;
     look(expr);
     match &expr.kind {

@@ -89,6 +89,8 @@ pub enum ArgSource {
     },
     /// A constant.
     Const(i64),
+    /// An address so far from the instruction of the probe.
+    PcRelative(i64),
     /// n-th context word (raw tracepoints; SysExit: 1 is the return value).
     Ctx(u16),
     /// n-th system call argument, read from the pt_regs that ctx[0] points to.

@@ -10,6 +10,8 @@ pub struct KernelSymbol<'a> {
     pub function: &'a str,
     /// Bytes from the function's start.
     pub offset: u64,
+    /// Address of the module's first function.
+    pub module_base: u64,
 }
 
 /// The kernel's text symbols by address. Names stay in one buffer.
@@ -70,8 +72,11 @@ impl Kallsyms {
         if offset > 1 << 20 {
             return None;
         }
-        let module = slice(module).filter(|m| !m.is_empty()).unwrap_or("vmlinux");
-        Some(KernelSymbol { module, function: slice(name)?, offset })
+        let named = slice(module).unwrap_or("");
+        let same = |s: &&(u64, Range<u32>, Range<u32>)| slice(&s.2).unwrap_or("") == named;
+        let module_base = self.symbols.iter().find(same).map_or(*start, |s| s.0);
+        let module = if named.is_empty() { "vmlinux" } else { named };
+        Some(KernelSymbol { module, function: slice(name)?, offset, module_base })
     }
 }
 

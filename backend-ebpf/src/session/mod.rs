@@ -1,1 +1,80 @@
-//! (being built)
+//! The eBPF backend: finds probes, loads programs, runs them.
+//!
+//! `plan` decides which programs a script needs, `load` makes them and their maps, `running` starts, polls and
+//! stops, `banks` reads aggregations, `later` attaches to processes that start while it runs.
+
+mod banks;
+mod later;
+mod load;
+mod plan;
+mod running;
+mod symbols;
+mod sys;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use crate::kernel::{Error, Features};
+use crate::process::child::Child;
+use crate::provider::Registry;
+use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
+use duotrace_core::ir::Program;
+use duotrace_core::options::Options;
+use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
+use std::rc::Rc;
+
+/// What the command line says of processes.
+#[derive(Debug, Default)]
+pub struct EbpfConfig {
+    /// Processes of `-p` (those of `-c` may stand here too).
+    pub targets: Vec<u32>,
+    /// Commands of `-c`, held.
+    pub children: Vec<Child>,
+}
+
+/// The eBPF backend. Making one does nothing yet.
+#[derive(Debug)]
+pub struct Ebpf {
+    config: EbpfConfig,
+    registry: Registry,
+    features: Rc<Features>,
+}
+
+impl Ebpf {
+    /// A backend that watches these processes.
+    pub fn new(config: EbpfConfig) -> Ebpf {
+        Ebpf { config, registry: Registry::default(), features: Rc::new(Features::new()) }
+    }
+}
+
+impl Backend for Ebpf {
+    fn name(&self) -> &'static str {
+        "ebpf"
+    }
+
+    fn match_probes(&mut self, desc: &ProbeDesc) -> Result<ProbeMatch, BackendError> {
+        Ok(self.registry.find(desc))
+    }
+
+    fn probe(&self, id: ProbeId) -> Option<&Probe> {
+        self.registry.get(id).map(|known| &known.probe)
+    }
+
+    fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
+        None
+    }
+
+    fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {
+        let config = std::mem::take(&mut self.config);
+        let known = Rc::clone(&self.registry.known);
+        let session = running::Running::load(program, options, known, config, &self.features)?;
+        Ok(Box::new(session))
+    }
+}
+
+/// A kernel error in the words of the seam.
+fn system(error: Error) -> BackendError {
+    let bare = Error { hint: None, ..error.clone() };
+    BackendError { message: bare.to_string(), notes: error.hint.into_iter().collect() }
+}

@@ -500,15 +500,25 @@ pub struct Field {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ActionKind {
     /// `printf(format, ...)`: index into [`Program::formats`].
-    Printf { format: u32 },
+    Printf {
+        format: u32,
+    },
     /// `printa([format,] @a, ...)`; without format in the default layout.
-    Printa { format: Option<u32>, aggs: Vec<AggId> },
+    Printa {
+        format: Option<u32>,
+        aggs: Vec<AggId>,
+    },
     /// `trace(value)`; `typed` texts (print()) name the D type.
     Trace,
     /// `print(value)`: shown as C source of the type.
-    Print { type_name: String, text: PrintShape },
+    Print {
+        type_name: String,
+        text: PrintShape,
+    },
     /// `tracemem(address, size[, dynamic size])`: fields are the bytes and, if dynamic, the size.
-    Tracemem { dynamic: bool },
+    Tracemem {
+        dynamic: bool,
+    },
     /// `stack()`, `ustack()`, `jstack()` as statements.
     Stack,
     /// `sym()`, `usym()`, ... as statements.
@@ -516,16 +526,28 @@ pub enum ActionKind {
     /// `exit(status)`.
     Exit,
     /// `clear(@a)`.
-    Clear { agg: AggId },
+    Clear {
+        agg: AggId,
+    },
     /// `trunc(@a[, n])`: the field is n.
-    Trunc { agg: AggId },
+    Trunc {
+        agg: AggId,
+    },
     /// `normalize(@a, factor)`.
-    Normalize { agg: AggId },
-    Denormalize { agg: AggId },
+    Normalize {
+        agg: AggId,
+    },
+    Denormalize {
+        agg: AggId,
+    },
     /// `system(format, ...)`.
-    System { format: u32 },
+    System {
+        format: u32,
+    },
     /// `freopen(format, ...)`.
-    Freopen { format: u32 },
+    Freopen {
+        format: u32,
+    },
     Ftruncate,
     /// `setopt(name[, value])`: the fields are the strings.
     Setopt,

@@ -140,9 +140,8 @@ const TYPEDEFS: &[(&str, fn(&Basic) -> TypeId)] = &[
 
 /// Fills a fresh table.
 pub(super) fn seed(types: &mut Types) {
-    let mut int = |name, bytes, signed, character| {
-        types.add(Type::Int(IntType { name, bytes, signed, character }))
-    };
+    let mut int =
+        |name, bytes, signed, character| types.add(Type::Int(IntType { name, bytes, signed, character }));
     let char = int("char", 1, true, true);
     let signed_char = int("signed char", 1, true, true);
     let unsigned_char = int("unsigned char", 1, false, true);
@@ -187,7 +186,8 @@ pub(super) fn seed(types: &mut Types) {
     for (name, pick) in TYPEDEFS {
         // A table without duplicates: nothing to report.
         let id = pick(&basic);
-        let id = if *name == "string" { id } else { types.add(Type::Typedef { name: name.to_string(), to: id }) };
+        let id =
+            if *name == "string" { id } else { types.add(Type::Typedef { name: name.to_string(), to: id }) };
         types.typedefs.insert(name.to_string(), id);
     }
     types.basic.int64 = types.typedefs["int64_t"];

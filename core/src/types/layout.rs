@@ -123,7 +123,8 @@ mod tests {
         let (int, uint) = (t.basic().int, t.basic().unsigned_int);
         let id = t.tag(TagKind::Struct, "bf");
         let bit = |name: &str, ty, bits| MemberSpec { name: name.into(), ty, bits: Some(bits) };
-        t.complete(id, vec![bit("a", int, 3), bit("b", uint, 5), bit("c", uint, 8), bit("d", uint, 20)]).unwrap();
+        t.complete(id, vec![bit("a", int, 3), bit("b", uint, 5), bit("c", uint, 8), bit("d", uint, 20)])
+            .unwrap();
         assert_eq!(t.size(id), Some(8));
         assert_eq!(t.member(id, "c").unwrap().bits, Some((8, 8)));
         assert_eq!((t.member(id, "d").unwrap().offset, t.member(id, "d").unwrap().bits), (4, Some((0, 20))));

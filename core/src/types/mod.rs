@@ -212,9 +212,7 @@ impl Types {
             return id;
         }
         let ty = match kind {
-            TagKind::Enum => {
-                Type::Enum(Enum { tag: tag.to_string(), names: None, bytes: 4, signed: true })
-            }
+            TagKind::Enum => Type::Enum(Enum { tag: tag.to_string(), names: None, bytes: 4, signed: true }),
             _ => Type::Composite(Composite {
                 union: kind == TagKind::Union,
                 tag: tag.to_string(),
@@ -287,7 +285,9 @@ impl Types {
             }
             Type::Enum(e) => e.bytes as u64,
             Type::String => self.strsize as u64,
-            Type::Void | Type::Function { .. } | Type::Dyn | Type::Stack | Type::Typedef { .. } => return None,
+            Type::Void | Type::Function { .. } | Type::Dyn | Type::Stack | Type::Typedef { .. } => {
+                return None;
+            }
             Type::Qualified { .. } => return None,
         })
     }

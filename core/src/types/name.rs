@@ -20,7 +20,11 @@ impl Types {
             Type::Float { name, .. } => plain(name),
             Type::Composite(c) => {
                 let kind = if c.union { "union" } else { "struct" };
-                plain(&if c.tag.is_empty() { format!("{kind} (anonymous)") } else { format!("{kind} {}", c.tag) })
+                plain(&if c.tag.is_empty() {
+                    format!("{kind} (anonymous)")
+                } else {
+                    format!("{kind} {}", c.tag)
+                })
             }
             Type::Enum(e) if e.tag.is_empty() => plain("enum (anonymous)"),
             Type::Enum(e) => plain(&format!("enum {}", e.tag)),
@@ -37,7 +41,8 @@ impl Types {
             }
             Type::Array { of, len } => {
                 let space = if inner.is_empty() { " " } else { "" };
-                let suffix = if *len == 0 { format!("{inner}{space}[]") } else { format!("{inner}{space}[{len}]") };
+                let suffix =
+                    if *len == 0 { format!("{inner}{space}[]") } else { format!("{inner}{space}[{len}]") };
                 self.declare(*of, suffix.trim_start())
             }
             Type::Function { ret, params, varargs } => {
@@ -58,7 +63,10 @@ impl Types {
                     Qualifier::Userland => "userland",
                 };
                 match self.get(*to) {
-                    Type::Pointer(_) => self.declare(*to, &if inner.is_empty() { word.into() } else { format!("{word} {inner}") }),
+                    Type::Pointer(_) => self.declare(
+                        *to,
+                        &if inner.is_empty() { word.into() } else { format!("{word} {inner}") },
+                    ),
                     _ => format!("{word} {}", self.declare(*to, inner)),
                 }
             }

@@ -1,0 +1,88 @@
+//! `pid123:module:function:entry`, `return` and offsets: any instruction of a process.
+
+use super::{ARGUMENT_REGISTERS, How, RAX, RSP, Search, UserSite};
+use crate::codegen::ArgSource;
+use crate::process::pid_provider::{self, PidPattern, PidProbe};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Most sites of one description.
+const LIMIT: usize = 250_000;
+/// Arguments that are offered at an entry.
+const ARGUMENTS: i64 = 10;
+
+/// The process of a provider name such as `pid123`.
+pub fn process(provider: &str) -> Option<u32> {
+    let digits = provider.strip_prefix("pid")?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+/// arg0, arg1, ... at a function's first instruction: registers, then the stack above the return address.
+fn entry_args() -> Vec<ArgSource> {
+    let register = |offset: &u16| ArgSource::Reg { offset: *offset, bytes: 8, signed: true };
+    let stack = |n: i64| ArgSource::UserMem {
+        base: Some(RSP),
+        index: None,
+        scale: 1,
+        disp: 8 * (n - 5),
+        bytes: 8,
+        signed: true,
+    };
+    ARGUMENT_REGISTERS.iter().map(register).chain((6..ARGUMENTS).map(stack)).collect()
+}
+
+pub fn find(search: &mut Search<'_>) {
+    let desc = search.desc;
+    let Some(pid) = process(&desc.provider) else { return };
+    let pattern =
+        PidPattern { module: &desc.module, function: &desc.function, name: &desc.name, limit: LIMIT };
+    let sites = match pid_provider::sites(pid.cast_signed(), &pattern) {
+        Ok(sites) => sites,
+        Err(error) => {
+            search.notes.push(error.to_string());
+            return;
+        }
+    };
+    let entry = Arc::new(entry_args());
+    let leave = Arc::new(vec![ArgSource::CookieHigh, ArgSource::Reg { offset: RAX, bytes: 8, signed: true }]);
+    let none = Arc::new(Vec::new());
+    let mut paths: BTreeMap<PathBuf, Arc<PathBuf>> = BTreeMap::new();
+    let mut probes: BTreeMap<(String, String, String), Vec<UserSite>> = BTreeMap::new();
+    let mut order = Vec::new();
+    for site in sites {
+        let path = paths.entry(site.path.clone()).or_insert_with(|| Arc::new(site.path.clone()));
+        let args = match site.probe {
+            PidProbe::Entry => &entry,
+            PidProbe::Return(_) => &leave,
+            PidProbe::Offset => &none,
+        };
+        let user = UserSite {
+            path: Arc::clone(path),
+            offset: site.file_offset,
+            semaphore: 0,
+            within: u32::try_from(site.offset).unwrap_or(u32::MAX),
+            args: Arc::clone(args),
+            at_entry: site.probe == PidProbe::Entry,
+        };
+        let name = site.name();
+        let key = (site.module, site.function, name);
+        let sites = probes.entry(key.clone()).or_default();
+        if sites.is_empty() {
+            order.push(key);
+        }
+        // A function that two names of a symbol table share is one place.
+        if !sites.contains(&user) {
+            sites.push(user);
+        }
+    }
+    let provider = desc.provider.clone();
+    for key in order {
+        let Some(sites) = probes.remove(&key) else { continue };
+        let (module, function, name) = key;
+        search.add([&provider, &module, &function, &name], None, How::Pid { pid, sites });
+    }
+}

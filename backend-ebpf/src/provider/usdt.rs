@@ -1,0 +1,250 @@
+//! USDT: the probes that programs bring along, found in the files that running processes have mapped.
+
+use super::{How, RIP, Search, UserSite};
+use crate::codegen::ArgSource;
+use crate::process::usdt_scan::{Pids, Scan, UsdtFile, UsdtMatch, matches_any_pid};
+use crate::symbols::elf::FileId;
+use crate::symbols::usdt::UsdtSite;
+use crate::symbols::usdt_args::{ArgOperand, Operand};
+use duotrace_core::probe::{ProbeArg, ProbeDesc, is_glob};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A USDT probe of a file, whichever process runs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    pub file: FileId,
+    /// Of the note, without a pid.
+    pub provider: String,
+    pub module: String,
+    pub function: String,
+    pub name: String,
+    pub sites: Vec<UserSite>,
+}
+
+/// A file and its probes that a description means in every process.
+#[derive(Clone, Debug)]
+pub struct Everywhere {
+    pub point: Arc<Point>,
+    /// `args[]`.
+    pub args: Vec<ProbeArg>,
+}
+
+pub fn find(search: &mut Search<'_>) {
+    let desc = search.desc;
+    let provider = desc.provider.as_str();
+    let listing = desc == &ProbeDesc::default();
+    // A description without provider that other providers satisfy means them: `BEGIN` must not look at every process.
+    if provider.is_empty() && !listing && (search.any() || !search.notes.is_empty()) {
+        return;
+    }
+    if super::pid::process(provider).is_some()
+        || ["dtrace", "profile", "syscall", "rawtp"].contains(&provider)
+    {
+        return;
+    }
+    let scan = match is_glob(provider) {
+        true => {
+            let registry = &mut *search.registry;
+            let scan = match &registry.scan {
+                Some(scan) => Arc::clone(scan),
+                None => Arc::new(registry.scanner.all()),
+            };
+            registry.scan = Some(Arc::clone(&scan));
+            scan
+        }
+        false => {
+            let mut scan = Scan::default();
+            let pids = candidates(provider);
+            if pids.is_empty() {
+                search.notes.push(no_provider(provider));
+                return;
+            }
+            for pid in pids {
+                search.registry.scanner.add(pid, &mut scan);
+            }
+            Arc::new(scan)
+        }
+    };
+    let matches = scan.matching(provider, &desc.module, &desc.function, &desc.name);
+    // By process first: numbers then come in the order that `-l` shows.
+    for found in &matches {
+        search.open_ended |= found.pids == Pids::All;
+        let (point, args) = point(found);
+        for pid in &found.mapped_by {
+            let name = format!("{}{pid}", found.provider);
+            let how = How::Usdt { pid: pid.cast_unsigned(), point: Arc::clone(&point) };
+            search.add([&name, &point.module, &point.function, &point.name], Some(args.clone()), how);
+        }
+    }
+    // An enabling such as `postgresql*:::` waits for processes to come; a listing does not.
+    search.open_ended |= !listing && !provider.is_empty() && is_glob(provider) && provider.ends_with('*');
+    if !search.any() {
+        search.notes.push(searched(&scan, desc));
+    }
+}
+
+/// Processes that a plain provider name can mean: `demo12` is `demo1` of 2 or `demo` of 12.
+fn candidates(provider: &str) -> Vec<i32> {
+    let digits = provider.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let start = provider.len() - digits;
+    (start.max(1)..provider.len())
+        .filter_map(|at| provider.get(at..))
+        .filter(|tail| !tail.starts_with('0'))
+        .filter_map(|tail| tail.parse().ok())
+        .filter(|pid| Path::new(&format!("/proc/{pid}")).exists())
+        .collect()
+}
+
+fn no_provider(provider: &str) -> String {
+    let fixed: Vec<&str> = super::names().filter(|name| !name.starts_with('*')).collect();
+    let digits = provider.bytes().rev().take_while(u8::is_ascii_digit).count();
+    match provider.get(provider.len() - digits..).filter(|tail| !tail.is_empty()) {
+        Some(pid) => format!("there is no process {pid}"),
+        None => format!(
+            "providers are {}, and those of USDT probes followed by a process id or a glob ({provider}*)",
+            fixed.join(", ")
+        ),
+    }
+}
+
+/// What was searched in vain.
+fn searched(scan: &Scan, desc: &ProbeDesc) -> String {
+    let mut text = format!(
+        "searched {} with USDT probes, mapped by {}",
+        counted(scan.files.len(), "file"),
+        counted(scan.processes.len(), "process"),
+    );
+    let mut near: Vec<String> = scan
+        .files
+        .values()
+        .flat_map(|file| file.sites.iter())
+        .filter(|site| {
+            duotrace_core::probe::glob_match(&desc.provider, &format!("{}1", site.provider))
+                || desc.provider.starts_with(&site.provider)
+        })
+        .map(|site| format!("{}*:::{}", site.provider, site.name))
+        .collect();
+    near.sort();
+    near.dedup();
+    if !near.is_empty() {
+        let more = near.len().saturating_sub(8);
+        near.truncate(8);
+        text += &format!("; there are {}", near.join(", "));
+        if more > 0 {
+            text += &format!(" and {more} more");
+        }
+    }
+    text
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    let plural = if noun.ends_with('s') { "es" } else { "s" };
+    format!("{n} {noun}{}", if n == 1 { "" } else { plural })
+}
+
+/// The probe of a file in our terms, and the types of its arguments.
+pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
+    let file: &UsdtFile = &found.file;
+    let path = Arc::new(file.path.clone());
+    let mut types = Vec::new();
+    let mut sites = Vec::new();
+    for site in found.sites.iter().filter_map(|index| file.sites.get(*index)) {
+        let operands = site.operands(&file.elf);
+        if types.is_empty() {
+            types =
+                operands.iter().enumerate().map(|(n, operand)| arg_type(n, operand.as_ref().ok())).collect();
+        }
+        let args = operands.iter().map(|operand| source(site, operand.as_ref().ok())).collect();
+        sites.push(UserSite {
+            path: Arc::clone(&path),
+            offset: site.offset,
+            semaphore: site.semaphore.map_or(0, |semaphore| semaphore.offset),
+            within: 0,
+            args: Arc::new(args),
+            at_entry: false,
+        });
+    }
+    let point = Point {
+        file: file.id,
+        provider: found.provider.clone(),
+        module: file.module.clone(),
+        function: found.function.clone(),
+        name: found.name.clone(),
+        sites,
+    };
+    (Arc::new(point), types)
+}
+
+fn arg_type(n: usize, operand: Option<&ArgOperand>) -> ProbeArg {
+    let (size, signed) = operand.map_or((8, false), |operand| (operand.size, operand.signed));
+    let ty = format!("{}int{}_t", if signed { "" } else { "u" }, u32::from(size) * 8);
+    ProbeArg { ty, native: None, from: n as u32 }
+}
+
+/// Where the program finds an argument of a site; what cannot be read is absent.
+fn source(site: &UsdtSite, operand: Option<&ArgOperand>) -> ArgSource {
+    let Some(operand) = operand else { return ArgSource::Absent };
+    let (bytes, signed) = (operand.size, operand.signed);
+    // Relative to the site, whose address is in the program counter when the probe fires.
+    let from_here = |vaddr: i64| vaddr.wrapping_sub(site.vaddr.cast_signed());
+    match operand.place {
+        Operand::Register(reg) => ArgSource::Reg {
+            offset: reg.pt_regs + u16::from(reg.shift / 8),
+            bytes: bytes.min(reg.width),
+            signed,
+        },
+        Operand::Memory { base, index, disp, relative } => {
+            let (base, index) = (base.map(|reg| reg.pt_regs), index.map(|(reg, scale)| (reg.pt_regs, scale)));
+            match (relative, base, index) {
+                (false, base, index) => ArgSource::UserMem {
+                    base,
+                    index: index.map(|(reg, _)| reg),
+                    scale: index.map_or(1, |(_, scale)| scale),
+                    disp,
+                    bytes,
+                    signed,
+                },
+                (true, None, index) | (true, Some(_), index @ Some(_)) if base.is_none() => {
+                    ArgSource::UserMem {
+                        base: Some(RIP),
+                        index: index.map(|(reg, _)| reg),
+                        scale: index.map_or(1, |(_, scale)| scale),
+                        disp: from_here(disp),
+                        bytes,
+                        signed,
+                    }
+                }
+                (true, Some(base), None) => ArgSource::UserMem {
+                    base: Some(RIP),
+                    index: Some(base),
+                    scale: 1,
+                    disp: from_here(disp),
+                    bytes,
+                    signed,
+                },
+                // Three parts and a bias: no compiler writes that.
+                (true, _, _) => ArgSource::Absent,
+            }
+        }
+        Operand::Constant { value, relative: false } => ArgSource::Const(value),
+        Operand::Constant { value, relative: true } => ArgSource::PcRelative(from_here(value)),
+    }
+}
+
+/// The probes of a description that are meant in every process, of files in a scan.
+pub fn everywhere(scan: &Scan, desc: &ProbeDesc) -> Vec<Everywhere> {
+    scan.matching(&desc.provider, &desc.module, &desc.function, &desc.name)
+        .iter()
+        .filter(|found| found.pids == Pids::All)
+        .map(|found| {
+            let (point, args) = point(found);
+            Everywhere { point, args }
+        })
+        .collect()
+}
+
+/// Is a probe of this note meant in every process by the description?
+pub fn is_everywhere(desc: &ProbeDesc, provider: &str) -> bool {
+    desc.id.is_none() && matches_any_pid(&desc.provider, provider)
+}

@@ -1,0 +1,111 @@
+//! An image becomes maps and loaded programs.
+
+use super::system;
+use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, SiteGroup, Target};
+use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
+use duotrace_core::backend::{BackendError, LoadError};
+use duotrace_core::diagnostic::{Diag, Span, Tag};
+use duotrace_core::ir::Program;
+use duotrace_core::options::Options;
+use std::collections::BTreeMap;
+
+/// Maps by the number that programs know them by.
+pub type Maps = BTreeMap<u32, Map>;
+
+/// The kernel that this runs on, as far as a script needs to know it.
+pub fn target(program: &Program, features: &Features) -> Result<Target, BackendError> {
+    let ncpu = cpus::possible().map_err(system)?.len() as u32;
+    // A few milliseconds, so only for scripts that gain from it.
+    let offsets = match KernelOffsets::wanted(program) {
+        true => std::fs::read("/sys/kernel/btf/vmlinux")
+            .map(|blob| KernelOffsets::from_btf(&blob))
+            .unwrap_or_default(),
+        false => KernelOffsets::default(),
+    };
+    Ok(Target {
+        ncpu,
+        global_ctx: release().is_some_and(|release| release >= (6, 8)),
+        isa_v4: features.has(Feature::IsaV4),
+        offsets,
+    })
+}
+
+/// Major and minor number of the running kernel.
+fn release() -> Option<(u32, u32)> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Sizes from the options.
+pub fn limits(_options: &Options) -> Limits {
+    Limits::default()
+}
+
+/// Creates the maps that are not there yet.
+pub fn create_maps(defs: &[MapDef], maps: &mut Maps) -> Result<(), BackendError> {
+    for def in defs {
+        if maps.contains_key(&def.id.0) {
+            continue;
+        }
+        let map = Map::create(def.spec.clone()).map_err(system)?;
+        for (key, value) in &def.init {
+            map.update(key, value).map_err(system)?;
+        }
+        maps.insert(def.id.0, map);
+    }
+    Ok(())
+}
+
+fn kind(hook: Hook, features: &Features) -> Kind {
+    match hook {
+        Hook::Uprobe => features.uprobe_kind(),
+        Hook::PerfEvent => Kind::PerfEvent,
+        Hook::TestRun | Hook::SysEnter | Hook::SysExit | Hook::RawTracepoint => Kind::RawTracepoint,
+    }
+}
+
+/// Loads the image's programs of the groups from `from` on.
+pub fn load_programs(
+    image: &Image,
+    groups: &[SiteGroup],
+    from: usize,
+    maps: &Maps,
+    features: &Features,
+) -> Result<Vec<Prog>, LoadError> {
+    let mut progs = Vec::new();
+    for program in image.programs.iter().filter(|program| program.group >= from) {
+        let Some(group) = groups.get(program.group) else { continue };
+        let insns = program
+            .code
+            .with_maps(|id| maps.get(&id.0).map(Map::raw_fd))
+            .map_err(|id| BackendError::new(format!("internal error: no map {}", id.0)))?;
+        let spec = ProgSpec {
+            kind: kind(group.hook, features),
+            name: &program.name,
+            insns: &insns,
+            functions: &program.code.functions,
+            sleepable: false,
+        };
+        match Prog::load(&spec) {
+            Ok(prog) => progs.push(prog),
+            Err(ProgError::Kernel(error)) => return Err(system(error).into()),
+            Err(ProgError::Refused(refusal)) => {
+                let span = refusal
+                    .insn
+                    .and_then(|insn| program.code.span_of(insn))
+                    .filter(|tag| *tag != 0)
+                    .and_then(|tag| image.spans.get(tag as usize))
+                    .copied();
+                let span = span.unwrap_or_else(Span::default);
+                let diag = Diag::error(
+                    Tag::D_EBPF_VERIFIER,
+                    span,
+                    "the kernel's verifier refused the program made of this",
+                );
+                return Err(LoadError::Script(vec![diag.note(refusal.reason)]));
+            }
+        }
+    }
+    Ok(progs)
+}

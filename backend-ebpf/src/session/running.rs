@@ -1,0 +1,453 @@
+//! A script that is loaded: start, poll, snapshots, stop.
+
+use super::banks::Banks;
+use super::later::Later;
+use super::load::{self, Maps};
+use super::plan::{Attach, Plan};
+use super::symbols::SessionSymbols;
+use super::{EbpfConfig, sys, system, values};
+use crate::codegen::layout::{self, control, drops, event};
+use crate::codegen::{Image, Input, compile, listing};
+use crate::kernel::link::{self, Link};
+use crate::kernel::map::MappedArray;
+use crate::kernel::ringbuf::RingBuffer;
+use crate::kernel::{Features, Kind, Prog, cpus, rcu, test_run};
+use crate::process::child::{Child, Ended};
+use crate::process::grab::Grab;
+use crate::provider::shelf::Shelf;
+use crate::provider::{How, Known};
+use duotrace_core::aggregate::Aggregation;
+use duotrace_core::backend::{BackendError, DropKind, Event, FaultEvent, LoadError, Session, Sink};
+use duotrace_core::diagnostic::SourceMap;
+use duotrace_core::ir::{ActionKind, AggId, ClauseId, Program};
+use duotrace_core::options::Options;
+use duotrace_core::probe::{Probe, ProbeId};
+use duotrace_core::record::Symbols;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How long to wait before looking at the ring's fill again.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Loaded,
+    Started,
+    Stopped,
+}
+
+/// A loaded script.
+#[derive(Debug)]
+pub struct Running {
+    // Links go first, so that nothing fires into what is torn down.
+    links: Vec<Link>,
+    pub(super) program: Program,
+    pub(super) plan: Plan,
+    pub(super) image: Image,
+    pub(super) maps: Maps,
+    pub(super) progs: Vec<Prog>,
+    pub(super) known: Rc<Shelf<Known>>,
+    pub(super) features: Rc<Features>,
+    pub(super) options: Options,
+    control: MappedArray,
+    drops: MappedArray,
+    ring: RingBuffer,
+    banks: Banks,
+    symbols: SessionSymbols,
+    children: Vec<Child>,
+    grabs: Vec<Grab>,
+    ended: Vec<u32>,
+    /// Counters that have been reported.
+    reported: Vec<u64>,
+    /// Does any record hold addresses of processes?
+    user_addresses: bool,
+    exit_seen: bool,
+    state: State,
+    later: Option<Later>,
+    /// Probes found while running, by clause.
+    pub(super) more: Vec<usize>,
+}
+
+/// A probe as programs know it: the process of a USDT provider is appended when it fires.
+pub(super) fn probe_for_programs(known: &Shelf<Known>, id: ProbeId) -> Option<Probe> {
+    let known = known.get((id.0 as usize).checked_sub(1)?)?;
+    let mut probe = known.probe.clone();
+    if let How::Usdt { point, .. } = &known.how {
+        probe.provider.clone_from(&point.provider);
+    }
+    Some(probe)
+}
+
+impl Running {
+    /// Compiles and loads.
+    pub fn load(
+        program: &Program,
+        options: &Options,
+        known: Rc<Shelf<Known>>,
+        config: EbpfConfig,
+        features: &Rc<Features>,
+    ) -> Result<Running, LoadError> {
+        let shelf = &known;
+        let plan = Plan::new(program, &|id: ProbeId| shelf.get((id.0 as usize).checked_sub(1)?));
+        let input = Input {
+            program,
+            groups: &plan.groups,
+            limits: load::limits(options),
+            target: load::target(program, features)?,
+            errors: plan.errors.clone(),
+            probe: &|id| probe_for_programs(shelf, id),
+        };
+        let image = compile(&input).map_err(LoadError::Script)?;
+        let mut maps = Maps::new();
+        load::create_maps(&image.maps, &mut maps)?;
+        let progs = load::load_programs(&image, &plan.groups, 0, &maps, features)?;
+        let map = |id: crate::codegen::asm::MapId| {
+            maps.get(&id.0).ok_or_else(|| BackendError::new("internal error: a map is missing"))
+        };
+        let control = map(layout::CONTROL)?.mmap().map_err(system)?;
+        let drops = map(layout::DROPS)?.mmap().map_err(system)?;
+        let ring = RingBuffer::new(map(layout::EVENTS)?).map_err(system)?;
+        let banks = Banks::new(&program.aggregations, &maps)?;
+        let fields = program.clauses.iter().flat_map(|clause| &clause.record.fields);
+        let user_addresses = fields.map(|field| field.ty).any(values::is_user);
+        let mut grabs = Vec::new();
+        for pid in &config.targets {
+            if !config.children.iter().any(|child| child.pid().cast_unsigned() == *pid) {
+                let grab = Grab::open(pid.cast_signed());
+                grabs.push(grab.map_err(|error| BackendError::new(error.to_string()))?);
+            }
+        }
+        let later = Later::new(program, &plan);
+        Ok(Running {
+            links: Vec::new(),
+            program: program.clone(),
+            more: vec![0; program.clauses.len()],
+            plan,
+            image,
+            maps,
+            progs,
+            known,
+            features: Rc::clone(features),
+            options: options.clone(),
+            control,
+            drops,
+            ring,
+            banks,
+            symbols: SessionSymbols::default(),
+            children: config.children,
+            grabs,
+            ended: Vec::new(),
+            reported: Vec::new(),
+            user_addresses,
+            exit_seen: false,
+            state: State::Loaded,
+            later,
+        })
+    }
+
+    /// Attaches the programs of groups from a number on; timers only if asked, for they start last.
+    pub(super) fn attach(&mut self, from: usize, timers: bool) -> Result<(), BackendError> {
+        for (prog, attach) in self.progs.iter().zip(&self.plan.attach).skip(from) {
+            match attach {
+                Attach::Begin | Attach::End => {}
+                Attach::Timers(wanted) if timers => {
+                    let online = cpus::online().map_err(system)?;
+                    for timer in wanted {
+                        let count = if timer.every_cpu { online.len() } else { 1 };
+                        for cpu in online.iter().take(count) {
+                            let cookie = u64::from(timer.probe.0);
+                            self.links.push(
+                                link::attach_cpu_clock(prog, timer.rate, *cpu, cookie).map_err(system)?,
+                            );
+                        }
+                    }
+                }
+                Attach::Timers(_) => {}
+                _ if timers => {}
+                Attach::SysEnter => {
+                    self.links.push(link::attach_raw_tracepoint(prog, "sys_enter", 0).map_err(system)?);
+                }
+                Attach::SysExit => {
+                    self.links.push(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
+                }
+                Attach::RawTracepoint(name) => {
+                    self.links.push(link::attach_raw_tracepoint(prog, name, 0).map_err(system)?);
+                }
+                Attach::Uprobes { pid, files } => {
+                    if prog.kind() == Kind::Uprobe {
+                        sys::raise_file_limit();
+                    }
+                    for (path, sites) in files {
+                        self.links
+                            .extend(link::attach_uprobes(prog, path, sites, false, *pid).map_err(system)?);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the program of BEGIN or END.
+    fn fire(&self, which: &Attach) -> Result<(), BackendError> {
+        for (prog, attach) in self.progs.iter().zip(&self.plan.attach) {
+            if attach == which {
+                test_run::run(prog, &[], None).map_err(system)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The word of ARMED and EXITING, which lie side by side.
+    fn flags(&self) -> u64 {
+        self.control.load(control::ARMED as usize).unwrap_or(0)
+    }
+
+    fn is_exiting(&self) -> bool {
+        self.flags() >> 32 != 0
+    }
+
+    fn arm(&self, on: bool) {
+        let others = self.flags() & !0xffff_ffff;
+        self.control.store(control::ARMED as usize, others | u64::from(on));
+    }
+
+    /// Hands over what is in the ring and in the counters.
+    fn deliver(&mut self, sink: &mut dyn Sink) {
+        self.banks.outdate();
+        let (program, symbols) = (&self.program, &self.symbols);
+        let (user_addresses, exit_seen) = (self.user_addresses, &mut self.exit_seen);
+        self.ring.drain(|bytes| {
+            let header = Header(bytes);
+            let pid = header.half(event::PID);
+            if user_addresses {
+                symbols.remember(pid);
+            }
+            let Some(data) = bytes.get(event::HEADER as usize..) else { return };
+            let clause = ClauseId(header.half(event::CLAUSE));
+            let (probe, cpu) = (ProbeId(header.half(event::PROBE)), header.half(event::CPU));
+            match header.half(event::KIND) {
+                event::RECORD => {
+                    let timestamp = header.word(event::TIMESTAMP);
+                    *exit_seen |= exits(program, clause);
+                    sink.event(Event::Record { probe, provider_pid: pid, clause, cpu, timestamp, data });
+                }
+                event::FAULT => {
+                    let body = Header(data);
+                    sink.event(Event::Fault(FaultEvent {
+                        probe,
+                        clause,
+                        cpu,
+                        action: body.half(0),
+                        offset: body.half(4),
+                        fault: body.half(8),
+                        address: body.word(16),
+                    }));
+                }
+                _ => {}
+            }
+        });
+        self.deliver_drops(sink);
+    }
+
+    fn deliver_drops(&mut self, sink: &mut dyn Sink) {
+        let layout = &self.image.layout;
+        let kinds = drops::AGGREGATIONS + layout.aggs.len() as u32;
+        self.reported.resize((layout.ncpu * kinds) as usize, 0);
+        let mut reported = self.reported.iter_mut();
+        for cpu in 0..layout.ncpu {
+            for index in 0..kinds {
+                let now = self.drops.load(layout.drop_at(cpu, index)).unwrap_or(0);
+                let Some(before) = reported.next() else { return };
+                let count = now.wrapping_sub(*before);
+                *before = now;
+                if count == 0 {
+                    continue;
+                }
+                let kind = match index {
+                    drops::PRINCIPAL => DropKind::Principal,
+                    drops::DYNAMIC => DropKind::Dynamic,
+                    drops::SPECULATION => DropKind::Speculation,
+                    drops::SPECULATION_UNAVAILABLE => DropKind::SpeculationUnavailable,
+                    drops::SPECULATION_BUSY => DropKind::SpeculationBusy,
+                    drops::NESTED => DropKind::Nested,
+                    drops::STACK => DropKind::StackStringOverflow,
+                    drops::ERROR_FAULT => {
+                        sink.event(Event::Warning(format!("{count} faults in ERROR clauses on CPU {cpu}")));
+                        continue;
+                    }
+                    _ => DropKind::Aggregation(Some(AggId(index - drops::AGGREGATIONS))),
+                };
+                sink.event(Event::Drop { kind, cpu, count });
+            }
+        }
+    }
+
+    /// Reports processes that have ended; their last records come before that. Says whether there were any.
+    fn deliver_ends(&mut self, sink: &mut dyn Sink) -> bool {
+        let mut ends = Vec::new();
+        for child in &mut self.children {
+            let pid = child.pid().cast_unsigned();
+            if !self.ended.contains(&pid)
+                && let Some(ended) = child.try_wait()
+            {
+                let status = match ended {
+                    Ended::Exited(status) => Some(status << 8),
+                    Ended::Signalled(signal) => Some(signal),
+                    Ended::Unknown => None,
+                };
+                ends.push((pid, status));
+            }
+        }
+        for grab in &self.grabs {
+            let pid = grab.pid().cast_unsigned();
+            if !self.ended.contains(&pid) && grab.has_ended() {
+                ends.push((pid, None));
+            }
+        }
+        if ends.is_empty() {
+            return false;
+        }
+        self.deliver(sink);
+        for (pid, status) in ends {
+            self.ended.push(pid);
+            sink.event(Event::TargetExited { pid, status });
+        }
+        true
+    }
+
+    /// Waits for something to happen: `Ok(true)` when a signal came.
+    fn wait(&self, timeout: Duration) -> Result<bool, BackendError> {
+        let mut fds: Vec<BorrowedFd<'_>> = vec![self.ring.as_fd()];
+        let running = |pid: i32| !self.ended.contains(&pid.cast_unsigned());
+        fds.extend(self.children.iter().filter(|child| running(child.pid())).map(Child::pidfd));
+        fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
+        fds.extend(self.later.iter().flat_map(Later::fds));
+        match sys::poll(&fds, timeout) {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(BackendError::new(format!("poll: {error}"))),
+        }
+    }
+
+    /// Attaches to files that have been mapped since.
+    fn look_for_more(&mut self, sink: &mut dyn Sink) {
+        let Some(mut later) = self.later.take() else { return };
+        for warning in later.look(self) {
+            sink.event(Event::Warning(warning));
+        }
+        self.later = Some(later);
+    }
+}
+
+/// Does a clause call `exit()`?
+fn exits(program: &Program, clause: ClauseId) -> bool {
+    let clause = program.clauses.get(clause.0 as usize);
+    clause.is_some_and(|clause| clause.record.actions.iter().any(|action| action.kind == ActionKind::Exit))
+}
+
+impl Session for Running {
+    fn start(&mut self, sink: &mut dyn Sink) -> Result<(), BackendError> {
+        if self.state != State::Loaded {
+            return Ok(());
+        }
+        self.state = State::Started;
+        if let Some(later) = &mut self.later {
+            later.start()?;
+        }
+        self.attach(0, false)?;
+        self.control.store(control::WALL as usize, sys::wall_offset().cast_unsigned());
+        for pid in self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid)) {
+            if self.user_addresses {
+                self.symbols.remember(pid.cast_unsigned());
+            }
+        }
+        self.fire(&Attach::Begin)?;
+        self.arm(true);
+        self.attach(0, true)?;
+        if !self.is_exiting() {
+            self.children.iter_mut().for_each(Child::resume);
+        }
+        self.deliver(sink);
+        Ok(())
+    }
+
+    fn poll(&mut self, deadline: Instant, sink: &mut dyn Sink) -> Result<(), BackendError> {
+        loop {
+            self.look_for_more(sink);
+            if self.is_exiting() && !self.exit_seen {
+                self.deliver(sink);
+                return Ok(());
+            }
+            if self.deliver_ends(sink) {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let full = self.ring.pending() > self.ring.size() as u64 / 8;
+            if left.is_zero() || full {
+                self.deliver(sink);
+            }
+            if left.is_zero() {
+                return Ok(());
+            }
+            if self.wait(left.min(SLICE))? {
+                self.deliver(sink);
+                return Ok(());
+            }
+        }
+    }
+
+    fn snapshot(&mut self, agg: AggId, into: &mut Aggregation) -> Result<(), BackendError> {
+        self.banks.snapshot(agg, into, &self.image.layout, &self.control, &self.symbols)
+    }
+
+    fn stop(&mut self, sink: &mut dyn Sink) -> Result<(), BackendError> {
+        if self.state == State::Stopped {
+            return Ok(());
+        }
+        let started = self.state == State::Started;
+        self.state = State::Stopped;
+        self.arm(false);
+        rcu::synchronize().map_err(system)?;
+        self.deliver(sink);
+        if started {
+            self.fire(&Attach::End)?;
+            self.deliver(sink);
+        }
+        Ok(())
+    }
+
+    fn enabled(&self, clause: ClauseId) -> usize {
+        let index = clause.0 as usize;
+        let named =
+            self.program.clauses.get(index).map_or(0, |clause| {
+                clause.probes.iter().map(|enabling| enabling.probes.len()).sum::<usize>()
+            });
+        named + self.more.get(index).copied().unwrap_or(0)
+    }
+
+    fn symbols(&mut self) -> &mut dyn Symbols {
+        &mut self.symbols
+    }
+
+    fn listing(&self, sources: &SourceMap) -> Option<String> {
+        Some(listing::listing(&self.image, sources))
+    }
+}
+
+/// Fields of an event by byte offset; 0 where there is none.
+struct Header<'a>(&'a [u8]);
+
+impl Header<'_> {
+    fn half(&self, at: u32) -> u32 {
+        let at = at as usize;
+        self.0.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_ne_bytes)
+    }
+
+    fn word(&self, at: u32) -> u64 {
+        let at = at as usize;
+        self.0.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_ne_bytes)
+    }
+}
