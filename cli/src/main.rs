@@ -1,2 +1,36 @@
-//! The `duotrace` command.
-fn main() {}
+//! The `duotrace` command: dtrace(1M)'s command line over the library crates.
+//!
+//! `flags` reads the command line, `texts` and `cpp` the programs, `run` does
+//! what was asked, `list` is `-l`, `header` is `-h`, `report` says what is wrong;
+//! `host` is where output goes, `sys` the calls of the C library.
+#![deny(unsafe_code)]
+
+mod cpp;
+mod flags;
+mod header;
+mod host;
+mod list;
+mod report;
+mod run;
+#[allow(unsafe_code)]
+mod sys;
+mod texts;
+
+use std::process::ExitCode;
+
+/// Exit status of a failure.
+const FAILURE: u8 = 1;
+/// Exit status of a command line that makes no sense.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    match flags::parse(words) {
+        Ok(given) => ExitCode::from(run::run(&given)),
+        Err(error) => {
+            report::line(&error);
+            eprint!("{}", flags::usage());
+            ExitCode::from(USAGE)
+        }
+    }
+}

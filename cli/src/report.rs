@@ -1,0 +1,52 @@
+//! What is wrong, for the user: one line, and on a terminal the source line with a caret.
+
+use duotrace_core::diagnostic::{Diag, SourceMap};
+use std::io::{IsTerminal, Write};
+
+/// One line on stderr, `dtrace: ` before it.
+pub fn line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "dtrace: {text}");
+}
+
+/// A finding, behind `before` (`failed to compile script x.d`).
+pub fn diag(before: &str, diag: &Diag, sources: &SourceMap, tags: bool) {
+    let mut text = String::new();
+    if !before.is_empty() {
+        text.push_str(&format!("{before}: "));
+    }
+    if tags {
+        text.push_str(&format!("[{}] ", diag.tag.name()));
+    }
+    let place = diag.span.map(|span| (span, sources.position(span)));
+    if let Some((span, position)) = &place {
+        let own = sources.get(span.source).map_or("", |source| source.name.as_str());
+        match position.name == own {
+            // The script is named already.
+            true => text.push_str(&format!("line {}: ", position.line)),
+            false => text.push_str(&format!("\"{}\", line {}: ", position.name, position.line)),
+        }
+    }
+    text.push_str(&diag.message);
+    if !std::io::stderr().is_terminal() {
+        // One line, also in a log, but the reasons matter there too.
+        if !diag.notes.is_empty() {
+            text.push_str(&format!(" ({})", diag.notes.join("; ")));
+        }
+        line(&text);
+        return;
+    }
+    line(&text);
+    let mut err = std::io::stderr().lock();
+    if let Some((span, position)) = place {
+        let source = sources.line_text(span);
+        let width = span.end.saturating_sub(span.start).max(1) as usize;
+        let blank: String =
+            source.chars().take(position.column as usize - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let left = source.chars().count().saturating_sub(position.column as usize - 1).max(1);
+        let _ = writeln!(err, "{:>5} | {source}", position.line);
+        let _ = writeln!(err, "      | {blank}{}", "^".repeat(width.min(left)));
+    }
+    for note in &diag.notes {
+        let _ = writeln!(err, "      = {note}");
+    }
+}

@@ -1,0 +1,275 @@
+//! What a command line asks for, from options to exit status.
+
+use crate::flags::{Flag, Given};
+use crate::host::{Console, Signals};
+use crate::texts::Named;
+use crate::{FAILURE, USAGE, flags, header, list, report, sys, texts};
+use duotrace_core::backend::{Backend, BackendError, LoadError, Session};
+use duotrace_core::consumer::{self, Host};
+use duotrace_core::diagnostic::Diag;
+use duotrace_core::options::{Options, opt};
+use duotrace_core::sema::{self, CompileConfig, Compiled, ProgramKind, ProgramText};
+use duotrace_ebpf::process::child::{Child, EvalTime};
+use duotrace_ebpf::process::command::EnvChange;
+use duotrace_ebpf::{Ebpf, EbpfConfig};
+
+/// A run that cannot go on: its line has been written.
+struct Failed(u8);
+
+/// A line for the user, then the end.
+fn fail(text: impl AsRef<str>) -> Failed {
+    report::line(text.as_ref());
+    Failed(FAILURE)
+}
+
+/// A failure of the system, with what would help.
+fn refused(before: &str, error: &BackendError) -> Failed {
+    let notes = if error.notes.is_empty() { String::new() } else { format!(" ({})", error.notes.join("; ")) };
+    fail(format!("{before}{error}{notes}"))
+}
+
+/// Does what was asked; the exit status.
+pub fn run(given: &Given) -> u8 {
+    match try_run(given) {
+        Ok(status) => status,
+        Err(Failed(status)) => status,
+    }
+}
+
+fn try_run(given: &Given) -> Result<u8, Failed> {
+    if given.has(Flag::Help) {
+        print!("{}", flags::usage());
+        return Ok(0);
+    }
+    if given.has(Flag::Version) {
+        println!("dtrace: duotrace {}: D 2.0", env!("CARGO_PKG_VERSION"));
+        return Ok(0);
+    }
+    let mut options = options(given)?;
+    for (flag, what) in [
+        (Flag::DataModel32, "-32: only 64-bit programs can be traced"),
+        (Flag::Anonymous, "-A: anonymous tracing is not supported on this system"),
+        (Flag::ClaimAnonymous, "-a: anonymous tracing is not supported on this system"),
+        (Flag::Object, "-G: programs with USDT probes are built with <sys/sdt.h> on this system"),
+    ] {
+        if given.has(flag) {
+            return Err(fail(what));
+        }
+    }
+    let (programs, names) = texts::programs(given, &options).map_err(fail)?;
+    if given.has(Flag::Header) {
+        return header::write(given, &programs, &names).map(|()| 0).map_err(|error| fail(error));
+    }
+    let targets = Targets::take(given, &options)?;
+    let mut backend = Ebpf::new(EbpfConfig { targets: targets.pids.clone(), children: targets.children });
+    if programs.is_empty() && given.has(Flag::List) {
+        return list::all(&mut backend, given.has(Flag::Verbose)).map_err(|error| refused("", &error));
+    }
+    let mut compiler = Compiler { given, names: &names, first: 0, target: targets.pids.first().copied() };
+    let compiled = compiler.compile(programs, &mut options, &mut backend)?;
+    if given.has(Flag::List) {
+        return Ok(list::program(&backend, &compiled, given.has(Flag::Verbose)));
+    }
+    if compiled.program.clauses.is_empty() {
+        let what = if names.is_empty() { "specified" } else { "matched" };
+        return Err(fail(format!("no probes {what}")));
+    }
+    if options.flag(opt::VERBOSE) {
+        for text in &compiled.stability {
+            println!("\n{text}");
+        }
+    }
+    let loaded = backend.load(&compiled.program, &options);
+    let mut session = loaded.map_err(|error| compiler.not_loaded(&compiled, &error, &options))?;
+    if given.has(Flag::Listing)
+        && let Some(listing) = session.listing(&compiled.sources)
+    {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), listing.as_bytes());
+    }
+    if given.has(Flag::Stop) {
+        return Ok(0);
+    }
+    matched(&names, &compiled, compiler.first, session.as_ref(), &options);
+    let output = given.values(Flag::Output).last();
+    let mut console = Console::open(output).map_err(|error| {
+        fail(format!("failed to open output file '{}': {}", output.unwrap_or(""), texts::reason(&error)))
+    })?;
+    sys::watch_signals();
+    let finished = consumer::run(
+        &compiled.program,
+        session.as_mut(),
+        &|id| backend.probe(id).cloned(),
+        &options,
+        &targets.pids,
+        &mut console,
+        &mut Signals,
+    );
+    let finished = finished.map_err(|error| refused("", &error))?;
+    // Everything has been printed; links and maps go now.
+    drop(session);
+    let _ = console.flush();
+    match finished.target_status.filter(|_| options.flag(opt::CHILDSTATUS)) {
+        Some(status) if status & 0x7f != 0 => Ok(128 + (status & 0x7f) as u8),
+        Some(status) => Ok((status >> 8) as u8),
+        None => Ok(finished.status as u8),
+    }
+}
+
+/// Options in the order given.
+fn options(given: &Given) -> Result<Options, Failed> {
+    let mut options = Options::new();
+    for (flag, value) in &given.flags {
+        let (name, value, shown) = match flag {
+            Flag::Option => match value.split_once('=') {
+                Some((name, value)) => (name, Some(value), format!("-x {name}")),
+                None => (value.as_str(), None, format!("-x {value}")),
+            },
+            Flag::BufferSize => ("bufsize", Some(value.as_str()), format!("-b {value}")),
+            Flag::Conformance => ("stdc", Some(value.as_str()), format!("-X {value}")),
+            Flag::Library => ("libdir", Some(value.as_str()), format!("-L {value}")),
+            Flag::Define => ("define", Some(value.as_str()), format!("-D {value}")),
+            Flag::Undefine => ("undef", Some(value.as_str()), format!("-U {value}")),
+            Flag::Include => ("incdir", Some(value.as_str()), format!("-I {value}")),
+            Flag::Cpp => ("cpp", None, "-C".to_string()),
+            Flag::Names => ("cpphdrs", None, "-H".to_string()),
+            Flag::Flow => ("flowindent", None, "-F".to_string()),
+            Flag::Quiet => ("quiet", None, "-q".to_string()),
+            Flag::Verbose => ("verbose", None, "-v".to_string()),
+            Flag::Destructive => ("destructive", None, "-w".to_string()),
+            Flag::ZeroMatches => ("zdefs", None, "-Z".to_string()),
+            _ => continue,
+        };
+        options.set(name, value).map_err(|error| fail(format!("failed to set {shown}: {error}")))?;
+    }
+    Ok(options)
+}
+
+/// The processes of `-c` and `-p`.
+struct Targets {
+    /// In the order given: the first is `$target`.
+    pids: Vec<u32>,
+    children: Vec<Child>,
+}
+
+impl Targets {
+    fn take(given: &Given, options: &Options) -> Result<Targets, Failed> {
+        let mut targets = Targets { pids: Vec::new(), children: Vec::new() };
+        let env = environment(options);
+        let when = options.text(opt::EVALTIME).and_then(EvalTime::from_name).unwrap_or_default();
+        for (flag, value) in &given.flags {
+            match flag {
+                Flag::Command => {
+                    let child = Child::launch(value, &env, when).map_err(|error| fail(error.to_string()))?;
+                    targets.pids.push(child.pid().cast_unsigned());
+                    targets.children.push(child);
+                }
+                Flag::Process => {
+                    let pid = value.parse().ok().filter(|pid| *pid > 0 && *pid <= i32::MAX as u32);
+                    let pid = pid.ok_or_else(|| {
+                        report::line(&format!("invalid pid: {value}"));
+                        Failed(USAGE)
+                    })?;
+                    if !std::path::Path::new(&format!("/proc/{pid}")).exists() {
+                        return Err(fail(format!("failed to grab process {pid}: No such process")));
+                    }
+                    targets.pids.push(pid);
+                }
+                _ => {}
+            }
+        }
+        Ok(targets)
+    }
+}
+
+/// `-x setenv=NAME=VALUE`, `-x unsetenv=NAME`.
+fn environment(options: &Options) -> Vec<EnvChange> {
+    let set = options.list(opt::SETENV).iter().map(|text| match text.split_once('=') {
+        Some((name, value)) => EnvChange::Set(name.into(), value.into()),
+        None => EnvChange::Set(text.into(), "".into()),
+    });
+    let unset = options.list(opt::UNSETENV).iter().map(|name| EnvChange::Unset(name.into()));
+    set.chain(unset).collect()
+}
+
+/// Compiles, and says what is wrong.
+struct Compiler<'a> {
+    given: &'a Given,
+    names: &'a [Named],
+    /// Index of the first program: libraries stand before.
+    first: usize,
+    target: Option<u32>,
+}
+
+impl Compiler<'_> {
+    fn compile(
+        &mut self,
+        programs: Vec<ProgramText>,
+        options: &mut Options,
+        backend: &mut Ebpf,
+    ) -> Result<Compiled, Failed> {
+        let mut all = texts::libraries(options).map_err(fail)?;
+        self.first = all.len();
+        let script = programs.iter().find(|text| text.kind == ProgramKind::Script);
+        let mut args = vec![script.map_or("dtrace", |text| text.name.as_str()).to_string()];
+        args.extend(self.given.args.iter().cloned());
+        let mut macros: std::collections::BTreeMap<String, String> =
+            sys::identities().into_iter().map(|(name, id)| (name.to_string(), id.to_string())).collect();
+        if let Some(target) = self.target {
+            macros.insert("target".to_string(), target.to_string());
+        }
+        all.extend(programs);
+        if self.given.has(Flag::List) {
+            // A listing says which descriptions match nothing; it does not fail for one.
+            let _ = options.set("zdefs", None);
+        }
+        let compiled = sema::compile(&all, &CompileConfig { args, macros }, options, backend);
+        match compiled.error() {
+            Some(diag) => Err(self.wrong(&compiled, diag, options)),
+            None => Ok(compiled),
+        }
+    }
+
+    /// Reports a finding with the name of the program it is in.
+    fn wrong(&self, compiled: &Compiled, diag: &Diag, options: &Options) -> Failed {
+        let source = diag.span.map(|span| span.source);
+        let at = compiled.source_of.iter().position(|id| Some(*id) == source);
+        let named = match at {
+            Some(at) => at.checked_sub(self.first).and_then(|at| self.names.get(at)),
+            None => self.names.first(),
+        };
+        let before = match named {
+            Some(Named { what: "script", given, .. }) => format!("failed to compile script {given}"),
+            Some(Named { given, .. }) => format!("invalid probe specifier {given}"),
+            None => source
+                .and_then(|id| compiled.sources.get(id))
+                .map_or(String::new(), |library| format!("failed to compile library {}", library.name)),
+        };
+        report::diag(&before, diag, &compiled.sources, options.flag(opt::ERRTAGS));
+        Failed(FAILURE)
+    }
+
+    fn not_loaded(&self, compiled: &Compiled, error: &LoadError, options: &Options) -> Failed {
+        match error {
+            LoadError::Script(diags) => match diags.first() {
+                Some(diag) => self.wrong(compiled, diag, options),
+                None => fail("failed to enable the program"),
+            },
+            LoadError::System(error) => {
+                let name = self.names.first().map_or("", |named| named.name.as_str());
+                refused(&format!("failed to enable '{name}': "), error)
+            }
+        }
+    }
+}
+
+/// `dtrace: script 'x.d' matched 2 probes`, for each program.
+fn matched(names: &[Named], compiled: &Compiled, first: usize, session: &dyn Session, options: &Options) {
+    if options.flag(opt::QUIET) {
+        return;
+    }
+    for (named, clauses) in names.iter().zip(compiled.clauses_of.iter().skip(first)) {
+        let count: usize = clauses.iter().map(|clause| session.enabled(*clause)).sum();
+        let plural = if count == 1 { "" } else { "s" };
+        report::line(&format!("{} '{}' matched {count} probe{plural}", named.what, named.name));
+    }
+}
