@@ -58,9 +58,21 @@ pub const FLAGS: &[Row] = &[
     (Flag::Cpp, Some('C'), "", None, "run cpp(1) preprocessor on script files"),
     (Flag::Define, Some('D'), "", Some("NAME[=VALUE]"), "define symbol when invoking preprocessor"),
     (Flag::Stop, Some('e'), "", None, "exit after compiling request but prior to enabling probes"),
-    (Flag::Function, Some('f'), "", Some("[[PROV:]MOD:]FUNC"), "enable or list probes matching the specified function"),
+    (
+        Flag::Function,
+        Some('f'),
+        "",
+        Some("[[PROV:]MOD:]FUNC"),
+        "enable or list probes matching the specified function",
+    ),
     (Flag::Flow, Some('F'), "", None, "coalesce trace output by function"),
-    (Flag::Object, Some('G'), "", None, "generate an ELF file containing embedded dtrace program (not supported)"),
+    (
+        Flag::Object,
+        Some('G'),
+        "",
+        None,
+        "generate an ELF file containing embedded dtrace program (not supported)",
+    ),
     (Flag::Header, Some('h'), "", None, "generate a header file with definitions for static probes"),
     (Flag::Names, Some('H'), "", None, "print included files when invoking preprocessor"),
     (Flag::ProbeId, Some('i'), "", Some("ID"), "enable or list probes matching the specified probe id"),
@@ -68,7 +80,13 @@ pub const FLAGS: &[Row] = &[
     (Flag::List, Some('l'), "", None, "list probes matching specified criteria"),
     (Flag::Library, Some('L'), "", Some("DIR"), "add library directory to library search path"),
     (Flag::Module, Some('m'), "", Some("[PROV:]MOD"), "enable or list probes matching the specified module"),
-    (Flag::Name, Some('n'), "", Some("[[[PROV:]MOD:]FUNC:]NAME"), "enable or list probes matching the specified name"),
+    (
+        Flag::Name,
+        Some('n'),
+        "",
+        Some("[[[PROV:]MOD:]FUNC:]NAME"),
+        "enable or list probes matching the specified name",
+    ),
     (Flag::Output, Some('o'), "", Some("FILE"), "set output file"),
     (Flag::Process, Some('p'), "", Some("PID"), "grab specified process-ID and cache its symbol tables"),
     (Flag::Provider, Some('P'), "", Some("PROV"), "enable or list probes matching the specified provider"),
@@ -80,7 +98,13 @@ pub const FLAGS: &[Row] = &[
     (Flag::Version, Some('V'), "version", None, "report the version of the D language"),
     (Flag::Destructive, Some('w'), "", None, "permit destructive actions"),
     (Flag::Option, Some('x'), "", Some("OPT[=VAL]"), "enable or modify compiler and tracing options"),
-    (Flag::Conformance, Some('X'), "", Some("a|c|s|t"), "specify ISO C conformance settings for preprocessor"),
+    (
+        Flag::Conformance,
+        Some('X'),
+        "",
+        Some("a|c|s|t"),
+        "specify ISO C conformance settings for preprocessor",
+    ),
     (Flag::ZeroMatches, Some('Z'), "", None, "permit probe descriptions that match zero probes"),
     (Flag::Backend, None, "backend", Some("ebpf|dtrace|auto"), "which system traces"),
     (Flag::Help, None, "help", None, "show this"),
@@ -133,7 +157,8 @@ fn command() -> Command {
 /// Reads the command line; the error is a line for the user, without prefix.
 pub fn parse(words: impl Iterator<Item = String>) -> Result<Given, String> {
     let matches = command().try_get_matches_from(words).map_err(|error| {
-        let given = error.get(clap::error::ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+        let given =
+            error.get(clap::error::ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
         let name = given.split(' ').next().unwrap_or("").trim_start_matches('-').to_string();
         match error.kind() {
             ErrorKind::UnknownArgument => format!("illegal option -- {name}"),

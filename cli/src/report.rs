@@ -40,8 +40,11 @@ pub fn diag(before: &str, diag: &Diag, sources: &SourceMap, tags: bool) {
     if let Some((span, position)) = place {
         let source = sources.line_text(span);
         let width = span.end.saturating_sub(span.start).max(1) as usize;
-        let blank: String =
-            source.chars().take(position.column as usize - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let blank: String = source
+            .chars()
+            .take(position.column as usize - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
         let left = source.chars().count().saturating_sub(position.column as usize - 1).max(1);
         let _ = writeln!(err, "{:>5} | {source}", position.line);
         let _ = writeln!(err, "      | {blank}{}", "^".repeat(width.min(left)));

@@ -84,12 +84,15 @@ pub fn libraries(options: &Options) -> Result<Vec<ProgramText>, TextError> {
         return Ok(Vec::new());
     }
     let mut libraries: BTreeMap<String, (PathBuf, String)> = BTreeMap::new();
-    let folders = options.text(opt::SYSLIBDIR).into_iter().chain(options.list(opt::LIBDIR).iter().map(String::as_str));
+    let folders =
+        options.text(opt::SYSLIBDIR).into_iter().chain(options.list(opt::LIBDIR).iter().map(String::as_str));
     for folder in folders {
         let entries = fs::read_dir(folder)
             .map_err(|error| format!("failed to open library directory {folder}: {}", reason(&error)))?;
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
+            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+                continue;
+            };
             if name.ends_with(".d") && path.is_file() {
                 let text = script(&path, &Options::new())?;
                 libraries.insert(name, (path, text));

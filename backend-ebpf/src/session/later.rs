@@ -71,10 +71,8 @@ impl Later {
         let seen = &mut self.seen;
         if let Some(watch) = &mut self.watch {
             watch.drain(|happening| match happening.what {
-                What::Map { major, minor, inode, .. } if inode != 0 => {
-                    if seen.insert((major, minor, inode)) {
-                        pids.insert(happening.pid.cast_signed());
-                    }
+                What::Map { major, minor, inode, .. } if inode != 0 && seen.insert((major, minor, inode)) => {
+                    pids.insert(happening.pid.cast_signed());
                 }
                 What::Lost(_) => lost = true,
                 _ => {}

@@ -59,10 +59,10 @@ pub enum Action {
     Discard,
 }
 
+use crate::ir::SymbolKind as K;
 use Action as A;
 use FunctionKind::{Aggregating, Copyinstr, Effect as E, Subroutine as Sub};
 use Subroutine as S;
-use crate::ir::SymbolKind as K;
 
 const fn f(
     name: &'static str,
@@ -74,11 +74,21 @@ const fn f(
     Function { name, kind, ret, args, doc }
 }
 
-const fn action(name: &'static str, action: Action, args: &'static [&'static str], doc: &'static str) -> Function {
+const fn action(
+    name: &'static str,
+    action: Action,
+    args: &'static [&'static str],
+    doc: &'static str,
+) -> Function {
     Function { name, kind: FunctionKind::Action(action), ret: "void", args, doc }
 }
 
-const fn destructive(name: &'static str, effect: Effect, args: &'static [&'static str], doc: &'static str) -> Function {
+const fn destructive(
+    name: &'static str,
+    effect: Effect,
+    args: &'static [&'static str],
+    doc: &'static str,
+) -> Function {
     Function { name, kind: E { effect, destructive: true }, ret: "void", args, doc }
 }
 
@@ -95,9 +105,21 @@ pub const FUNCTIONS: &[Function] = &[
     action("commit", A::Commit, &["int"], "publishes a speculation"),
     f("copyin", Sub(S::Copyin), "void *", &["uintptr_t", "size_t"], "copies user memory into scratch"),
     f("copyinstr", Copyinstr, "string", &["uintptr_t", "?size_t"], "a string in user memory"),
-    f("copyinto", Sub(S::Copyinto), "void", &["uintptr_t", "size_t", "void *"], "copies user memory to a place in scratch"),
+    f(
+        "copyinto",
+        Sub(S::Copyinto),
+        "void",
+        &["uintptr_t", "size_t", "void *"],
+        "copies user memory to a place in scratch",
+    ),
     f("copyout", Sub(S::Copyout), "void", &["void *", "uintptr_t", "size_t"], "writes user memory"),
-    f("copyoutstr", Sub(S::Copyoutstr), "void", &["@str", "uintptr_t", "size_t"], "writes a string to user memory"),
+    f(
+        "copyoutstr",
+        Sub(S::Copyoutstr),
+        "void",
+        &["@str", "uintptr_t", "size_t"],
+        "writes a string to user memory",
+    ),
     f("count", Aggregating, "void", &[], "number of firings"),
     f("d_path", Sub(S::DPath), "string", &["void *"], "path name of a struct path"),
     action("denormalize", A::Denormalize, &["@agg"], "undoes normalize()"),
@@ -117,11 +139,28 @@ pub const FUNCTIONS: &[Function] = &[
     f("inet_ntoa6", Sub(S::InetNtoa6), "string", &["void *"], "an IPv6 address as text"),
     f("inet_ntop", Sub(S::InetNtop), "string", &["int", "void *"], "an address as text"),
     f("json", Sub(S::Json), "string", &["@str", "@str"], "an element of a JSON text"),
-    action("jstack", A::Jstack, &["?uint32_t", "?uint32_t"], "the user stack with names of run-time compiled code"),
+    action(
+        "jstack",
+        A::Jstack,
+        &["?uint32_t", "?uint32_t"],
+        "the user stack with names of run-time compiled code",
+    ),
     f("link_ntop", Sub(S::LinkNtop), "string", &["int", "void *"], "a link layer address as text"),
-    f("llquantize", Aggregating, "void", &["@s", "int32_t", "int32_t", "int32_t", "int32_t", "?int64_t"], "log-linear distribution"),
+    f(
+        "llquantize",
+        Aggregating,
+        "void",
+        &["@s", "int32_t", "int32_t", "int32_t", "int32_t", "?int64_t"],
+        "log-linear distribution",
+    ),
     f("lltostr", Sub(S::Lltostr), "string", &["int64_t", "?int"], "a number as text"),
-    f("lquantize", Aggregating, "void", &["@s", "int32_t", "int32_t", "?int32_t", "?int64_t"], "linear distribution"),
+    f(
+        "lquantize",
+        Aggregating,
+        "void",
+        &["@s", "int32_t", "int32_t", "?int32_t", "?int64_t"],
+        "linear distribution",
+    ),
     f("max", Aggregating, "void", &["@s"], "the greatest value"),
     f("min", Aggregating, "void", &["@s"], "the least value"),
     action("mod", A::Symbol(K::Mod), &["uintptr_t"], "a kernel address as a module's name"),
@@ -129,7 +168,12 @@ pub const FUNCTIONS: &[Function] = &[
     f("mutex_owner", Sub(S::MutexOwner), "uintptr_t", &["void *"], "the thread that holds the kernel mutex"),
     f("mutex_type_adaptive", Sub(S::MutexTypeAdaptive), "int", &["void *"], "is the kernel mutex adaptive?"),
     f("mutex_type_spin", Sub(S::MutexTypeSpin), "int", &["void *"], "is the kernel mutex a spin lock?"),
-    action("normalize", A::Normalize, &["@agg", "uint64_t"], "divides the values of an aggregation when shown"),
+    action(
+        "normalize",
+        A::Normalize,
+        &["@agg", "uint64_t"],
+        "divides the values of an aggregation when shown",
+    ),
     f("ntohl", Sub(S::Ntohl), "uint32_t", &["uint32_t"], "from network byte order"),
     f("ntohll", Sub(S::Ntohll), "uint64_t", &["uint64_t"], "from network byte order"),
     f("ntohs", Sub(S::Ntohs), "uint16_t", &["uint16_t"], "from network byte order"),
@@ -141,7 +185,13 @@ pub const FUNCTIONS: &[Function] = &[
     f("quantize", Aggregating, "void", &["@s", "?int64_t"], "distribution by powers of two"),
     destructive("raise", Effect::Raise, &["int"], "sends a signal to the current process"),
     f("rand", Sub(S::Rand), "int", &[], "a pseudo-random number"),
-    f("rindex", Sub(S::Rindex), "int", &["@str", "@str", "?int"], "last position of a string in a string, or -1"),
+    f(
+        "rindex",
+        Sub(S::Rindex),
+        "int",
+        &["@str", "@str", "?int"],
+        "last position of a string in a string, or -1",
+    ),
     f("rw_iswriter", Sub(S::RwIswriter), "int", &["void *"], "does a writer hold or want the kernel lock?"),
     f("rw_read_held", Sub(S::RwReadHeld), "int", &["void *"], "does a reader hold the kernel lock?"),
     f("rw_write_held", Sub(S::RwWriteHeld), "int", &["void *"], "does a writer hold the kernel lock?"),
@@ -155,7 +205,13 @@ pub const FUNCTIONS: &[Function] = &[
     f("strip", Sub(S::Strip), "string", &["@str"], "a string without blanks at its ends"),
     f("strjoin", Sub(S::Strjoin), "string", &["@str", "@str"], "two strings in one"),
     f("strlen", Sub(S::Strlen), "size_t", &["@str"], "length of a string"),
-    f("strrchr", Sub(S::Strrchr), "string", &["@str", "char"], "rest of a string from the last of a character on, or NULL"),
+    f(
+        "strrchr",
+        Sub(S::Strrchr),
+        "string",
+        &["@str", "char"],
+        "rest of a string from the last of a character on, or NULL",
+    ),
     f("strstr", Sub(S::Strstr), "string", &["@str", "@str"], "rest of a string from a string on, or NULL"),
     f("strtok", Sub(S::Strtok), "string", &["@str", "@str"], "the next word of a string"),
     f("strtoll", Sub(S::Strtoll), "int64_t", &["@str", "?int"], "the number in a string"),
@@ -186,7 +242,10 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_and_documented() {
-        assert!(FUNCTIONS.windows(2).all(|w| w[0].name < w[1].name || w[0].name == "d_path" || w[1].name == "json" || w[1].name == "jstack"));
+        assert!(FUNCTIONS.windows(2).all(|w| w[0].name < w[1].name
+            || w[0].name == "d_path"
+            || w[1].name == "json"
+            || w[1].name == "jstack"));
         assert!(FUNCTIONS.iter().all(|f| !f.doc.is_empty()));
     }
 }

@@ -29,7 +29,13 @@ pub enum Source {
 const STABLE: &str = "Stable/Stable/Common";
 const KERNEL: &str = "Stable/Private/Unknown";
 
-const fn row(name: &'static str, ty: &'static str, b: Builtin, stability: &'static str, doc: &'static str) -> Variable {
+const fn row(
+    name: &'static str,
+    ty: &'static str,
+    b: Builtin,
+    stability: &'static str,
+    doc: &'static str,
+) -> Variable {
     Variable { name, ty, source: Source::Builtin(b), stability, doc }
 }
 
@@ -50,9 +56,21 @@ pub const VARIABLES: &[Variable] = &[
     arg("arg7", 7),
     arg("arg8", 8),
     arg("arg9", 9),
-    row("caller", "uintptr_t", Builtin::Caller, STABLE, "address of the kernel code that called the probe's function"),
+    row(
+        "caller",
+        "uintptr_t",
+        Builtin::Caller,
+        STABLE,
+        "address of the kernel code that called the probe's function",
+    ),
     row("cpu", "processorid_t", Builtin::Cpu, STABLE, "the processor the probe fired on"),
-    row("curthread", "struct task_struct *", Builtin::Curthread, KERNEL, "the kernel's structure of the current thread"),
+    row(
+        "curthread",
+        "struct task_struct *",
+        Builtin::Curthread,
+        KERNEL,
+        "the kernel's structure of the current thread",
+    ),
     row("cwd", "string", Builtin::Cwd, STABLE, "working directory of the current process"),
     row("egid", "gid_t", Builtin::Egid, STABLE, "effective group id"),
     row("epid", "uint_t", Builtin::Epid, STABLE, "number of this enabling of the probe"),
@@ -73,7 +91,13 @@ pub const VARIABLES: &[Variable] = &[
     row("threadname", "string", Builtin::Threadname, STABLE, "name of the current thread"),
     row("tid", "id_t", Builtin::Tid, STABLE, "thread id"),
     row("timestamp", "uint64_t", Builtin::Timestamp, STABLE, "nanoseconds since an arbitrary point"),
-    row("ucaller", "uint64_t", Builtin::Ucaller, STABLE, "address of the user code that called the probe's function"),
+    row(
+        "ucaller",
+        "uint64_t",
+        Builtin::Ucaller,
+        STABLE,
+        "address of the user code that called the probe's function",
+    ),
     row("uid", "uid_t", Builtin::Uid, STABLE, "real user id"),
     row("ustackdepth", "uint32_t", Builtin::Ustackdepth, STABLE, "number of user stack frames"),
     row("vtimestamp", "uint64_t", Builtin::Vtimestamp, STABLE, "nanoseconds this thread has run"),

@@ -45,11 +45,16 @@ pub(super) fn field(data: &[u8], field: &Field) -> Value {
             let (pid, first) = if spec.user { (word(data, at + 8) as u32, at + 16) } else { (0, at + 8) };
             let count = (word(data, at) as usize).min(spec.frames as usize);
             let frames = (0..count).map(|i| word(data, first + i * 8)).collect();
-            if spec.user { Value::UStack(UserStack { pid, frames, helper: Vec::new() }) } else { Value::KStack(frames) }
+            if spec.user {
+                Value::UStack(UserStack { pid, frames, helper: Vec::new() })
+            } else {
+                Value::KStack(frames)
+            }
         }
         Ty::Symbol(kind) => {
             let user = !matches!(kind, SymbolKind::Sym | SymbolKind::Mod | SymbolKind::Func);
-            let (pid, addr) = if user { (word(data, at) as u32, word(data, at + 8)) } else { (0, word(data, at)) };
+            let (pid, addr) =
+                if user { (word(data, at) as u32, word(data, at + 8)) } else { (0, word(data, at)) };
             let kind = match kind {
                 SymbolKind::Sym | SymbolKind::Func => SymKind::Sym,
                 SymbolKind::Mod => SymKind::Mod,

@@ -44,7 +44,11 @@ impl Speculations {
 
 impl Consumer<'_> {
     /// Everything that was delivered, in order.
-    pub(super) fn consume(&mut self, session: &mut dyn Session, queue: &mut Queue) -> Result<(), BackendError> {
+    pub(super) fn consume(
+        &mut self,
+        session: &mut dyn Session,
+        queue: &mut Queue,
+    ) -> Result<(), BackendError> {
         if self.needs_snapshot(queue) {
             self.snapshot(session)?;
         }
@@ -136,7 +140,8 @@ impl Consumer<'_> {
             if layout.present && !decode::present(data, index) {
                 continue;
             }
-            let fields = layout.fields.get(action.fields.start as usize..action.fields.end as usize).unwrap_or(&[]);
+            let fields =
+                layout.fields.get(action.fields.start as usize..action.fields.end as usize).unwrap_or(&[]);
             let values: Vec<Value> = fields.iter().map(|field| decode::field(data, field)).collect();
             self.action(session, &action.kind, &values, record, probe.as_ref());
         }
@@ -176,7 +181,14 @@ impl Consumer<'_> {
         true
     }
 
-    fn action(&mut self, session: &mut dyn Session, kind: &ActionKind, values: &[Value], record: &Record, probe: Option<&Probe>) {
+    fn action(
+        &mut self,
+        session: &mut dyn Session,
+        kind: &ActionKind,
+        values: &[Value],
+        record: &Record,
+        probe: Option<&Probe>,
+    ) {
         match kind {
             ActionKind::Exit => {
                 self.exit = self.exit.or(values.first().and_then(Value::as_int).map(|v| v as i32));
@@ -206,7 +218,11 @@ impl Consumer<'_> {
                 let path = if path.is_empty() { None } else { Some(path.as_slice()) };
                 if let Err(reason) = self.host.freopen(path) {
                     let name = String::from_utf8_lossy(path.unwrap_or(b"")).into_owned();
-                    self.library_fault(record, probe, &format!("couldn't freopen() output to {name}: {reason}"));
+                    self.library_fault(
+                        record,
+                        probe,
+                        &format!("couldn't freopen() output to {name}: {reason}"),
+                    );
                 }
             }
             ActionKind::Ftruncate => {
@@ -215,9 +231,14 @@ impl Consumer<'_> {
             }
             ActionKind::Setopt => self.setopt(values, record, probe),
             ActionKind::Printa { format, aggs } => {
-                let context = Context { settings: &self.settings, environment: self.host.environment(), symbols: session.symbols() };
+                let context = Context {
+                    settings: &self.settings,
+                    environment: self.host.environment(),
+                    symbols: session.symbols(),
+                };
                 let format = format.and_then(|f| self.program.formats.get(f as usize));
-                let all: Vec<&Aggregation> = aggs.iter().filter_map(|id| self.aggregations.get(id.0 as usize)).collect();
+                let all: Vec<&Aggregation> =
+                    aggs.iter().filter_map(|id| self.aggregations.get(id.0 as usize)).collect();
                 output::printa::printa(&mut self.out, &context, format, &all);
                 for id in aggs {
                     self.aggregation(*id, Aggregation::set_printed);
@@ -230,7 +251,11 @@ impl Consumer<'_> {
 
     /// Actions that only append text.
     fn text(&mut self, session: &mut dyn Session, kind: &ActionKind, values: &[Value]) {
-        let context = Context { settings: &self.settings, environment: self.host.environment(), symbols: session.symbols() };
+        let context = Context {
+            settings: &self.settings,
+            environment: self.host.environment(),
+            symbols: session.symbols(),
+        };
         let out = &mut self.out;
         match (kind, values) {
             (ActionKind::Printf { format }, _) => {
@@ -259,7 +284,11 @@ impl Consumer<'_> {
     }
 
     fn formatted(&mut self, session: &mut dyn Session, format: u32, values: &[Value]) -> Vec<u8> {
-        let context = Context { settings: &self.settings, environment: self.host.environment(), symbols: session.symbols() };
+        let context = Context {
+            settings: &self.settings,
+            environment: self.host.environment(),
+            symbols: session.symbols(),
+        };
         let mut text = Vec::new();
         if let Some(format) = self.program.formats.get(format as usize) {
             format.write(&mut text, &context, values);
@@ -269,8 +298,11 @@ impl Consumer<'_> {
 
     /// setopt() at run time: what shapes the output changes from here on.
     fn setopt(&mut self, values: &[Value], record: &Record, probe: Option<&Probe>) {
-        let texts: Vec<String> =
-            values.iter().filter_map(Value::as_text).map(|t| String::from_utf8_lossy(t).into_owned()).collect();
+        let texts: Vec<String> = values
+            .iter()
+            .filter_map(Value::as_text)
+            .map(|t| String::from_utf8_lossy(t).into_owned())
+            .collect();
         let Some(name) = texts.first() else { return };
         let value = texts.get(1).map(String::as_str);
         match self.options.set(name, value) {

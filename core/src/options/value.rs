@@ -17,7 +17,9 @@ impl fmt::Display for OptionError {
         f.write_str(match self {
             OptionError::UnknownName => "Invalid option name",
             OptionError::BadValue => "Invalid value for specified option",
-            OptionError::NotFromPragma => "Option cannot be set from a pragma: it belongs on the command line",
+            OptionError::NotFromPragma => {
+                "Option cannot be set from a pragma: it belongs on the command line"
+            }
         })
     }
 }

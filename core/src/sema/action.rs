@@ -55,8 +55,14 @@ impl Checker<'_> {
         }
         if self.clause.speculated {
             match action {
-                Action::System | Action::Freopen | Action::Ftruncate | Action::Clear | Action::Trunc
-                | Action::Normalize | Action::Denormalize | Action::Setopt => {
+                Action::System
+                | Action::Freopen
+                | Action::Ftruncate
+                | Action::Clear
+                | Action::Trunc
+                | Action::Normalize
+                | Action::Denormalize
+                | Action::Setopt => {
                     return Err(self.may_not_follow(row.name, span));
                 }
                 Action::Exit => {
@@ -69,10 +75,16 @@ impl Checker<'_> {
             && !matches!(action, Action::Speculate | Action::Commit | Action::Discard)
             && !self.clause.speculated
         {
-            return Err(Diag::error(Tag::D_DREC_ACT, span, "data-recording actions may not follow commit( )"));
+            return Err(Diag::error(
+                Tag::D_DREC_ACT,
+                span,
+                "data-recording actions may not follow commit( )",
+            ));
         }
         match action {
-            Action::Printf | Action::System | Action::Freopen => self.printf_like(row, action, args, span, out),
+            Action::Printf | Action::System | Action::Freopen => {
+                self.printf_like(row, action, args, span, out)
+            }
             Action::Printa => self.printa(row, args, span, out),
             Action::Trace => self.trace(row, args, span, out),
             Action::Print => self.print(row, args, span, out),
@@ -90,11 +102,22 @@ impl Checker<'_> {
             }
             Action::Exit => {
                 if args.len() != 1 {
-                    return Err(Diag::error(Tag::D_PROTO_LEN, span, format!("exit( ) prototype mismatch: {} args passed, 1 expected", args.len())));
+                    return Err(Diag::error(
+                        Tag::D_PROTO_LEN,
+                        span,
+                        format!("exit( ) prototype mismatch: {} args passed, 1 expected", args.len()),
+                    ));
                 }
                 let node = self.operand(&args[0])?;
                 if self.types.integer(node.ty).is_none() {
-                    return Err(Diag::error(Tag::D_PROTO_ARG, args[0].span, format!("exit( ) argument #1 is incompatible with prototype:\n\tprototype: int\n\t argument: {}", self.types.name(node.ty))));
+                    return Err(Diag::error(
+                        Tag::D_PROTO_ARG,
+                        args[0].span,
+                        format!(
+                            "exit( ) argument #1 is incompatible with prototype:\n\tprototype: int\n\t argument: {}",
+                            self.types.name(node.ty)
+                        ),
+                    ));
                 }
                 let value = cast(self.rvalue(node)?, Ty::I32);
                 out.push(self.record(ActionKind::Exit, vec![value], vec![Ty::I32], span));
@@ -110,7 +133,9 @@ impl Checker<'_> {
                 Ok(())
             }
             Action::Setopt => self.setopt(row, args, span, out),
-            Action::Speculate | Action::Commit | Action::Discard => self.speculation(row, action, args, span, out),
+            Action::Speculate | Action::Commit | Action::Discard => {
+                self.speculation(row, action, args, span, out)
+            }
         }
     }
 
@@ -124,7 +149,9 @@ impl Checker<'_> {
             Type::Pointer(_) | Type::Function { .. } => ArgType::Pointer,
             Type::String => ArgType::Str,
             Type::Array { of, .. } if self.types.is_char(*of) => ArgType::CharArray,
-            Type::Array { of, .. } if self.types.integer(*of).is_some_and(|(b, _)| b == 4) => ArgType::WideCharArray,
+            Type::Array { of, .. } if self.types.integer(*of).is_some_and(|(b, _)| b == 4) => {
+                ArgType::WideCharArray
+            }
             Type::Stack => ArgType::Stack,
             Type::Symaddr => ArgType::Symaddr,
             Type::Usymaddr => ArgType::Usymaddr,
@@ -147,7 +174,10 @@ impl Checker<'_> {
                 }
                 Action::Symbol(kind) => {
                     let value = self.symbol_argument(row, args, e.span)?;
-                    let user = matches!(kind, SymbolKind::Usym | SymbolKind::Umod | SymbolKind::Ufunc | SymbolKind::Uaddr);
+                    let user = matches!(
+                        kind,
+                        SymbolKind::Usym | SymbolKind::Umod | SymbolKind::Ufunc | SymbolKind::Uaddr
+                    );
                     let ty = if user { ArgType::Usymaddr } else { ArgType::Symaddr };
                     let name = if user { "_usymaddr" } else { "_symaddr" };
                     return Ok((value, Ty::Symbol(kind), Arg { ty, name: name.to_string() }));
@@ -167,10 +197,18 @@ impl Checker<'_> {
             self.decay(node)?
         };
         if let Kind::Void(_) = node.kind {
-            return Err(Diag::error(Tag::D_PRINTF_ARG_TYPE, e.span, format!("{what} may not be applied to a void expression")));
+            return Err(Diag::error(
+                Tag::D_PRINTF_ARG_TYPE,
+                e.span,
+                format!("{what} may not be applied to a void expression"),
+            ));
         }
         if let Kind::Translated { .. } = node.kind {
-            return Err(Diag::error(Tag::D_OP_DYN, e.span, format!("{what} may not be applied to a translated object: name one of its members")));
+            return Err(Diag::error(
+                Tag::D_OP_DYN,
+                e.span,
+                format!("{what} may not be applied to a translated object: name one of its members"),
+            ));
         }
         let ty = self.value_type(node.ty, e.span)?;
         Ok((self.rvalue(node)?, ty, arg))
@@ -187,13 +225,23 @@ impl Checker<'_> {
             Some(_) => Err(Diag::error(
                 Tag::D_PRINTF_ARG_FMT,
                 args[0].span,
-                format!("{}( ) argument #1 is incompatible with prototype:\n\tprototype: string constant\n\t argument: not a string constant", row.name),
+                format!(
+                    "{}( ) argument #1 is incompatible with prototype:\n\tprototype: string constant\n\t argument: not a string constant",
+                    row.name
+                ),
             )),
         }
     }
 
     /// printf(), system(), freopen().
-    fn printf_like(&mut self, row: &'static Function, action: Action, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
+    fn printf_like(
+        &mut self,
+        row: &'static Function,
+        action: Action,
+        args: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Res<()> {
         let text = self.format_string(row, args, span)?;
         if text.is_empty() && action == Action::Freopen {
             // freopen("") restores the original output.
@@ -230,10 +278,20 @@ impl Checker<'_> {
         Ok(self.program.formats.len() as u32 - 1)
     }
 
-    fn printa(&mut self, row: &'static Function, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
+    fn printa(
+        &mut self,
+        row: &'static Function,
+        args: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Res<()> {
         let (format, aggs) = match args.first().map(|e| &e.kind) {
             None => {
-                return Err(Diag::error(Tag::D_PRINTA_PROTO, span, "printa( ) prototype mismatch: 0 args passed, at least 1 expected"));
+                return Err(Diag::error(
+                    Tag::D_PRINTA_PROTO,
+                    span,
+                    "printa( ) prototype mismatch: 0 args passed, at least 1 expected",
+                ));
             }
             Some(ast::ExprKind::Str(bytes)) => (Some(bytes.clone()), &args[1..]),
             Some(ast::ExprKind::Aggregation { .. }) => (None, args),
@@ -246,16 +304,31 @@ impl Checker<'_> {
             }
         };
         if aggs.is_empty() {
-            return Err(Diag::error(Tag::D_PRINTA_PROTO, span, "printa( ) prototype mismatch: aggregation argument expected"));
+            return Err(Diag::error(
+                Tag::D_PRINTA_PROTO,
+                span,
+                "printa( ) prototype mismatch: aggregation argument expected",
+            ));
         }
         let mut ids = Vec::new();
         let mut key: Option<Vec<TypeId>> = None;
         for e in aggs {
             let ast::ExprKind::Aggregation { name, key: given } = &e.kind else {
-                return Err(Diag::error(Tag::D_PRINTA_AGGARG, e.span, format!("printa( ) argument #{} is incompatible with prototype:\n\tprototype: aggregation", ids.len() + 2)));
+                return Err(Diag::error(
+                    Tag::D_PRINTA_AGGARG,
+                    e.span,
+                    format!(
+                        "printa( ) argument #{} is incompatible with prototype:\n\tprototype: aggregation",
+                        ids.len() + 2
+                    ),
+                ));
             };
             if given.is_some() {
-                return Err(Diag::error(Tag::D_PRINTA_AGGKEY, e.span, "printa( ) may not be used with an aggregation key"));
+                return Err(Diag::error(
+                    Tag::D_PRINTA_AGGKEY,
+                    e.span,
+                    "printa( ) may not be used with an aggregation key",
+                ));
             }
             let info = self.named_aggregation(name, Tag::D_PRINTA_AGGBAD, e.span)?;
             match &key {
@@ -267,7 +340,9 @@ impl Checker<'_> {
                         return Err(Diag::error(
                             Tag::D_PRINTA_AGGPROTO,
                             e.span,
-                            format!("printa( ) aggregation @{name} does not match key of the first aggregation"),
+                            format!(
+                                "printa( ) aggregation @{name} does not match key of the first aggregation"
+                            ),
                         ));
                     }
                 }
@@ -292,7 +367,13 @@ impl Checker<'_> {
         self.arg_type(ty)
     }
 
-    fn trace(&mut self, row: &'static Function, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
+    fn trace(
+        &mut self,
+        row: &'static Function,
+        args: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Res<()> {
         self.check_arity(row, args.len(), span)?;
         if let ast::ExprKind::Aggregation { .. } = args[0].kind {
             return Err(Diag::error(Tag::D_TRACE_AGG, span, "trace( ) may not be applied to an aggregation"));
@@ -300,9 +381,16 @@ impl Checker<'_> {
         if let ast::ExprKind::Call { function, .. } = &args[0].kind
             && let Ok(callee) = self.callee(function)
             && callee.ret == "void"
-            && !matches!(callee.kind, FunctionKind::Action(Action::Stack | Action::Ustack | Action::Jstack | Action::Symbol(_)))
+            && !matches!(
+                callee.kind,
+                FunctionKind::Action(Action::Stack | Action::Ustack | Action::Jstack | Action::Symbol(_))
+            )
         {
-            return Err(Diag::error(Tag::D_TRACE_VOID, span, "trace( ) may not be applied to a void expression"));
+            return Err(Diag::error(
+                Tag::D_TRACE_VOID,
+                span,
+                "trace( ) may not be applied to a void expression",
+            ));
         }
         let (value, ty, _) = self.recordable(&args[0], "trace( )").map_err(|mut diag| {
             diag.tag = match diag.tag {
@@ -316,14 +404,24 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn print(&mut self, row: &'static Function, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
+    fn print(
+        &mut self,
+        row: &'static Function,
+        args: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Res<()> {
         self.check_arity(row, args.len(), span)?;
         if let ast::ExprKind::Aggregation { .. } = args[0].kind {
             return Err(Diag::error(Tag::D_PRINT_AGG, span, "print( ) may not be applied to an aggregation"));
         }
         let node = self.expr(&args[0])?;
         if let Kind::Void(_) = node.kind {
-            return Err(Diag::error(Tag::D_PRINT_VOID, span, "print( ) may not be applied to a void expression"));
+            return Err(Diag::error(
+                Tag::D_PRINT_VOID,
+                span,
+                "print( ) may not be applied to a void expression",
+            ));
         }
         let type_name = self.types.name(node.ty);
         let shape = self.print_shape(node.ty, 0);
@@ -333,22 +431,44 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn tracemem(&mut self, row: &'static Function, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
+    fn tracemem(
+        &mut self,
+        row: &'static Function,
+        args: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Res<()> {
         if !(2..=3).contains(&args.len()) {
-            return Err(Diag::error(Tag::D_TRACEMEM_ARGS, span, format!("{}( ) prototype mismatch: expected 2 or 3 args", row.name)));
+            return Err(Diag::error(
+                Tag::D_TRACEMEM_ARGS,
+                span,
+                format!("{}( ) prototype mismatch: expected 2 or 3 args", row.name),
+            ));
         }
         let node = self.operand(&args[0])?;
         if !self.types.is_scalar(node.ty) {
-            return Err(Diag::error(Tag::D_TRACEMEM_ADDR, args[0].span, format!("tracemem( ) argument #1 is incompatible with prototype:\n\tprototype: pointer or integer\n\t argument: {}", self.types.name(node.ty))));
+            return Err(Diag::error(
+                Tag::D_TRACEMEM_ADDR,
+                args[0].span,
+                format!(
+                    "tracemem( ) argument #1 is incompatible with prototype:\n\tprototype: pointer or integer\n\t argument: {}",
+                    self.types.name(node.ty)
+                ),
+            ));
         }
         let space = match self.types.pointee(node.ty) {
             Some(to) => self.space(node.ty, to),
             None => ir::Space::Any,
         };
         let addr = cast(self.rvalue(node)?, Ty::U64);
-        let size = self.constant_expr(&args[1]).filter(|n| (1..=super::checker::MAX_OBJECT as i64).contains(n));
+        let size =
+            self.constant_expr(&args[1]).filter(|n| (1..=super::checker::MAX_OBJECT as i64).contains(n));
         let Some(size) = size else {
-            return Err(Diag::error(Tag::D_TRACEMEM_SIZE, args[1].span, "tracemem( ) argument #2 must be a non-zero positive integral constant expression"));
+            return Err(Diag::error(
+                Tag::D_TRACEMEM_SIZE,
+                args[1].span,
+                "tracemem( ) argument #2 must be a non-zero positive integral constant expression",
+            ));
         };
         let ty = Ty::Bytes(size as u32);
         let mut values = vec![expr(ExprKind::Load { addr: Box::new(addr), space }, ty, span)];
@@ -356,7 +476,11 @@ impl Checker<'_> {
         if let Some(dynamic) = args.get(2) {
             let node = self.operand(dynamic)?;
             if self.types.integer(node.ty).is_none() {
-                return Err(Diag::error(Tag::D_TRACEMEM_DYNSIZE, dynamic.span, "tracemem( ) argument #3 must be an integer expression"));
+                return Err(Diag::error(
+                    Tag::D_TRACEMEM_DYNSIZE,
+                    dynamic.span,
+                    "tracemem( ) argument #3 must be an integer expression",
+                ));
             }
             values.push(cast(self.rvalue(node)?, Ty::I64));
             types.push(Ty::I64);
@@ -366,18 +490,32 @@ impl Checker<'_> {
     }
 
     /// stack(n), ustack(n, size), jstack(n, size).
-    pub(super) fn stack_spec(&mut self, row: &Function, action: Action, args: &[ast::Expr], span: Span) -> Res<Ty> {
+    pub(super) fn stack_spec(
+        &mut self,
+        row: &Function,
+        action: Action,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Res<Ty> {
         let (most, tag) = match action {
             Action::Stack => (1, Tag::D_STACK_PROTO),
             _ => (2, Tag::D_USTACK_PROTO),
         };
         if args.len() > most {
-            return Err(Diag::error(tag, span, format!("{}( ) prototype mismatch: too many arguments", row.name)));
+            return Err(Diag::error(
+                tag,
+                span,
+                format!("{}( ) prototype mismatch: too many arguments", row.name),
+            ));
         }
         let number = |c: &mut Self, e: &ast::Expr, tag: Tag, least: i64| -> Res<u32> {
             match c.constant_expr(e) {
                 Some(n) if n >= least && n <= 1024 => Ok(n as u32),
-                _ => Err(Diag::error(tag, e.span, format!("{}( ) argument must be a positive integral constant", row.name))),
+                _ => Err(Diag::error(
+                    tag,
+                    e.span,
+                    format!("{}( ) argument must be a positive integral constant", row.name),
+                )),
             }
         };
         let limits = self.stack_limits;
@@ -402,18 +540,36 @@ impl Checker<'_> {
         self.check_arity(row, args.len(), span)?;
         let node = self.operand(&args[0])?;
         if !self.types.is_scalar(node.ty) {
-            return Err(Diag::error(Tag::D_PROTO_ARG, args[0].span, format!("{}( ) argument #1 is incompatible with prototype:\n\tprototype: uintptr_t\n\t argument: {}", row.name, self.types.name(node.ty))));
+            return Err(Diag::error(
+                Tag::D_PROTO_ARG,
+                args[0].span,
+                format!(
+                    "{}( ) argument #1 is incompatible with prototype:\n\tprototype: uintptr_t\n\t argument: {}",
+                    row.name,
+                    self.types.name(node.ty)
+                ),
+            ));
         }
         Ok(cast(self.rvalue(node)?, Ty::U64))
     }
 
-    fn setopt(&mut self, row: &'static Function, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
+    fn setopt(
+        &mut self,
+        row: &'static Function,
+        args: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Res<()> {
         self.check_arity(row, args.len(), span)?;
         let mut values = Vec::new();
         for e in args {
             let node = self.operand(e)?;
             if !self.is_stringlike(node.ty) {
-                return Err(Diag::error(Tag::D_PROTO_ARG, e.span, "setopt( ) argument is incompatible with prototype:\n\tprototype: string"));
+                return Err(Diag::error(
+                    Tag::D_PROTO_ARG,
+                    e.span,
+                    "setopt( ) argument is incompatible with prototype:\n\tprototype: string",
+                ));
             }
             values.push(self.string_value(node)?);
         }
@@ -422,9 +578,20 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn speculation(&mut self, row: &'static Function, action: Action, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
+    fn speculation(
+        &mut self,
+        row: &'static Function,
+        action: Action,
+        args: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Res<()> {
         if args.len() != 1 {
-            return Err(Diag::error(Tag::D_PROTO_LEN, span, format!("{}( ) prototype mismatch: {} args passed, 1 expected", row.name, args.len())));
+            return Err(Diag::error(
+                Tag::D_PROTO_LEN,
+                span,
+                format!("{}( ) prototype mismatch: {} args passed, 1 expected", row.name, args.len()),
+            ));
         }
         let node = self.integer(&args[0], row.name)?;
         let id = cast(self.rvalue(node)?, Ty::I32);
@@ -432,13 +599,21 @@ impl Checker<'_> {
         match action {
             Action::Speculate => {
                 if self.clause.speculated {
-                    return Err(Diag::error(Tag::D_SPEC_SPEC, span, "speculate( ) may not appear multiple times in a clause"));
+                    return Err(Diag::error(
+                        Tag::D_SPEC_SPEC,
+                        span,
+                        "speculate( ) may not appear multiple times in a clause",
+                    ));
                 }
                 if self.clause.committed {
                     return Err(Diag::error(Tag::D_SPEC_COMM, span, "speculate( ) may not follow commit( )"));
                 }
                 if recorded {
-                    return Err(Diag::error(Tag::D_SPEC_DREC, span, "speculate( ) may not follow data-recording action(s)"));
+                    return Err(Diag::error(
+                        Tag::D_SPEC_DREC,
+                        span,
+                        "speculate( ) may not follow data-recording action(s)",
+                    ));
                 }
                 self.clause.speculated = true;
                 out.push(Stmt::Effect { effect: Effect::Speculate, args: vec![id.clone()], span });
@@ -450,7 +625,11 @@ impl Checker<'_> {
                     return Err(Diag::error(Tag::D_COMM_COMM, span, "commit( ) may not follow commit( )"));
                 }
                 if recorded {
-                    return Err(Diag::error(Tag::D_COMM_DREC, span, "commit( ) may not follow data-recording action(s)"));
+                    return Err(Diag::error(
+                        Tag::D_COMM_DREC,
+                        span,
+                        "commit( ) may not follow data-recording action(s)",
+                    ));
                 }
                 if self.clause.speculated {
                     return Err(self.may_not_follow("commit", span));
@@ -475,10 +654,9 @@ impl Checker<'_> {
         let type_name = self.types.name(ty);
         match self.types.base(ty) {
             Type::String => P::Str,
-            Type::Enum(e) => P::Enum {
-                type_name,
-                names: e.names.iter().flatten().map(|(n, v)| (*v, n.clone())).collect(),
-            },
+            Type::Enum(e) => {
+                P::Enum { type_name, names: e.names.iter().flatten().map(|(n, v)| (*v, n.clone())).collect() }
+            }
             Type::Pointer(_) => P::Pointer { type_name },
             Type::Array { of, .. } if self.types.is_char(*of) => P::CharArray { type_name },
             Type::Array { of, len } if depth < 8 => P::Array {
@@ -514,7 +692,9 @@ impl Checker<'_> {
         match node.kind {
             // A translated object or a struct read for nothing has no effects.
             Kind::Translated { .. } => Ok(constant(0, Ty::I32, node.span)),
-            Kind::Place { ref place, .. } if !matches!(place.kind, ir::PlaceKind::Mem { .. }) => self.rvalue(node),
+            Kind::Place { ref place, .. } if !matches!(place.kind, ir::PlaceKind::Mem { .. }) => {
+                self.rvalue(node)
+            }
             _ => self.rvalue_or_void(node),
         }
     }

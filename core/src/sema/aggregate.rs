@@ -15,23 +15,43 @@ impl Checker<'_> {
         let (target, op, value) = match &e.kind {
             ast::ExprKind::Assign { op, target, value } => (target, op, value),
             ast::ExprKind::IncDec { target, .. } if target.is_aggregation() => {
-                return Err(Diag::error(Tag::D_AGG_FUNC, e.span, "operator ++ or -- may not be applied to an aggregation"));
+                return Err(Diag::error(
+                    Tag::D_AGG_FUNC,
+                    e.span,
+                    "operator ++ or -- may not be applied to an aggregation",
+                ));
             }
             _ => return Ok(false),
         };
         let ast::ExprKind::Aggregation { name, key } = &target.kind else { return Ok(false) };
         if op.is_some() {
-            return Err(Diag::error(Tag::D_AGG_FUNC, e.span, format!("@{name}: operators other than = may not be applied to an aggregation")));
+            return Err(Diag::error(
+                Tag::D_AGG_FUNC,
+                e.span,
+                format!("@{name}: operators other than = may not be applied to an aggregation"),
+            ));
         }
         if self.clause.speculated {
-            return Err(Diag::error(Tag::D_AGG_SPEC, e.span, "aggregating actions may not follow speculate( )"));
+            return Err(Diag::error(
+                Tag::D_AGG_SPEC,
+                e.span,
+                "aggregating actions may not follow speculate( )",
+            ));
         }
         let ast::ExprKind::Call { function, args } = &value.kind else {
-            return Err(Diag::error(Tag::D_AGG_FUNC, value.span, format!("@{name} must be assigned the result of an aggregating function")));
+            return Err(Diag::error(
+                Tag::D_AGG_FUNC,
+                value.span,
+                format!("@{name} must be assigned the result of an aggregating function"),
+            ));
         };
         let row = self.callee(function)?;
         if row.kind != FunctionKind::Aggregating {
-            return Err(Diag::error(Tag::D_AGG_FUNC, value.span, format!("{}( ) is not an aggregating function: @{name}", row.name)));
+            return Err(Diag::error(
+                Tag::D_AGG_FUNC,
+                value.span,
+                format!("{}( ) is not an aggregating function: @{name}", row.name),
+            ));
         }
         let (parts, types) = self.aggregation_key(name, key.as_deref().unwrap_or(&[]))?;
         let (func, scalar, increment, signed) = self.aggregating_function(row, args, value.span)?;
@@ -47,17 +67,26 @@ impl Checker<'_> {
         let mut types = Vec::new();
         for e in key {
             if let ast::ExprKind::Aggregation { .. } = e.kind {
-                return Err(Diag::error(Tag::D_AGG_KEY, e.span, format!("@{name}: an aggregation may not be a key")));
+                return Err(Diag::error(
+                    Tag::D_AGG_KEY,
+                    e.span,
+                    format!("@{name}: an aggregation may not be a key"),
+                ));
             }
             if let ast::ExprKind::Call { function, .. } = &e.kind
                 && let Ok(row) = self.callee(function)
-                && matches!(row.kind, FunctionKind::Action(Action::Stack | Action::Ustack | Action::Jstack | Action::Symbol(_)))
+                && matches!(
+                    row.kind,
+                    FunctionKind::Action(Action::Stack | Action::Ustack | Action::Jstack | Action::Symbol(_))
+                )
             {
                 let (mut value, ty, _) = self.recordable(e, "aggregation key")?;
                 value.ty = ty;
                 types.push(match ty {
                     Ty::Stack(_) => self.types.basic().stack,
-                    Ty::Symbol(ir::SymbolKind::Sym | ir::SymbolKind::Mod | ir::SymbolKind::Func) => self.types.basic().symaddr,
+                    Ty::Symbol(ir::SymbolKind::Sym | ir::SymbolKind::Mod | ir::SymbolKind::Func) => {
+                        self.types.basic().symaddr
+                    }
                     _ => self.types.basic().usymaddr,
                 });
                 parts.push(value);
@@ -65,7 +94,11 @@ impl Checker<'_> {
             }
             let node = self.operand(e)?;
             if matches!(node.kind, Kind::Translated { .. } | Kind::Void(_)) {
-                return Err(Diag::error(Tag::D_AGG_KEY, e.span, format!("@{name}: key expression has no value that can be a key")));
+                return Err(Diag::error(
+                    Tag::D_AGG_KEY,
+                    e.span,
+                    format!("@{name}: key expression has no value that can be a key"),
+                ));
             }
             let string = self.types.is_string(node.ty)
                 || (self.types.element(node.ty).is_some() && self.is_stringlike(node.ty));
@@ -95,7 +128,13 @@ impl Checker<'_> {
         let same_kind = |a: &AggFunc, b: &AggFunc| std::mem::discriminant(a) == std::mem::discriminant(b);
         let Some(info) = self.aggregations.get(name).cloned() else {
             let id = ir::AggId(self.program.aggregations.len() as u32);
-            self.program.aggregations.push(ir::AggregationDef { name: name.to_string(), func, key: key_types, signed, span });
+            self.program.aggregations.push(ir::AggregationDef {
+                name: name.to_string(),
+                func,
+                key: key_types,
+                signed,
+                span,
+            });
             self.aggregations.insert(name.to_string(), AggInfo { id, key });
             return Ok(id);
         };
@@ -104,7 +143,11 @@ impl Checker<'_> {
             return Err(Diag::error(
                 Tag::D_AGG_REDEF,
                 span,
-                format!("aggregation redefined: @{name}\n\t current: @{name} = {}( )\n\tprevious: @{name} = {}( )", func.name(), def.func.name()),
+                format!(
+                    "aggregation redefined: @{name}\n\t current: @{name} = {}( )\n\tprevious: @{name} = {}( )",
+                    func.name(),
+                    def.func.name()
+                ),
             ));
         }
         self.same_parameters(name, def.func, func, span)?;
@@ -112,7 +155,12 @@ impl Checker<'_> {
             return Err(Diag::error(
                 Tag::D_PROTO_LEN,
                 span,
-                format!("@{name}[ ] prototype mismatch: {} arg{} passed, {} expected", key.len(), if key.len() == 1 { "" } else { "s" }, info.key.len()),
+                format!(
+                    "@{name}[ ] prototype mismatch: {} arg{} passed, {} expected",
+                    key.len(),
+                    if key.len() == 1 { "" } else { "s" },
+                    info.key.len()
+                ),
             ));
         }
         for (i, (old, new)) in info.key.iter().zip(&key).enumerate() {
@@ -164,7 +212,11 @@ impl Checker<'_> {
             }
             _ => return Ok(()),
         };
-        Err(Diag::error(tag, span, format!("{}( ) arguments at @{name} do not match those of its previous use", new.name())))
+        Err(Diag::error(
+            tag,
+            span,
+            format!("{}( ) arguments at @{name} do not match those of its previous use", new.name()),
+        ))
     }
 
     /// The function with its constants, its value and its increment.
@@ -204,7 +256,11 @@ impl Checker<'_> {
             Some(e) => {
                 let node = self.operand(e)?;
                 if self.types.integer(node.ty).is_none() {
-                    return Err(Diag::error(Tag::D_PROTO_ARG, e.span, format!("{}( ) increment must be an integer", row.name)));
+                    return Err(Diag::error(
+                        Tag::D_PROTO_ARG,
+                        e.span,
+                        format!("{}( ) increment must be an integer", row.name),
+                    ));
                 }
                 Some(cast(self.rvalue(node)?, Ty::I64))
             }
@@ -213,67 +269,155 @@ impl Checker<'_> {
     }
 
     /// A constant parameter within limits.
-    fn parameter(&mut self, e: &ast::Expr, what: &str, ty: Tag, range: std::ops::RangeInclusive<i64>, value: Tag) -> Res<i64> {
+    fn parameter(
+        &mut self,
+        e: &ast::Expr,
+        what: &str,
+        ty: Tag,
+        range: std::ops::RangeInclusive<i64>,
+        value: Tag,
+    ) -> Res<i64> {
         let Some(n) = self.constant_expr(e) else {
             return Err(Diag::error(ty, e.span, format!("{what} must be an integer constant")));
         };
         if !range.contains(&n) {
-            return Err(Diag::error(value, e.span, format!("{what} must be between {} and {}", range.start(), range.end())));
+            return Err(Diag::error(
+                value,
+                e.span,
+                format!("{what} must be between {} and {}", range.start(), range.end()),
+            ));
         }
         Ok(n)
     }
 
     fn lquantize(&mut self, args: &[ast::Expr], span: Span) -> Res<AggFunc> {
         let i32s = i32::MIN as i64..=i32::MAX as i64;
-        let base = self.parameter(&args[1], "lquantize( ) argument #2 (base)", Tag::D_LQUANT_BASETYPE, i32s.clone(), Tag::D_LQUANT_BASEVAL)?;
-        let limit = self.parameter(&args[2], "lquantize( ) argument #3 (limit)", Tag::D_LQUANT_LIMTYPE, i32s, Tag::D_LQUANT_LIMVAL)?;
+        let base = self.parameter(
+            &args[1],
+            "lquantize( ) argument #2 (base)",
+            Tag::D_LQUANT_BASETYPE,
+            i32s.clone(),
+            Tag::D_LQUANT_BASEVAL,
+        )?;
+        let limit = self.parameter(
+            &args[2],
+            "lquantize( ) argument #3 (limit)",
+            Tag::D_LQUANT_LIMTYPE,
+            i32s,
+            Tag::D_LQUANT_LIMVAL,
+        )?;
         let step = match args.get(3) {
             None => 1,
-            Some(e) => self.parameter(e, "lquantize( ) argument #4 (step)", Tag::D_LQUANT_STEPTYPE, 1..=u16::MAX as i64, Tag::D_LQUANT_STEPVAL)?,
+            Some(e) => self.parameter(
+                e,
+                "lquantize( ) argument #4 (step)",
+                Tag::D_LQUANT_STEPTYPE,
+                1..=u16::MAX as i64,
+                Tag::D_LQUANT_STEPVAL,
+            )?,
         };
         if limit < base {
-            return Err(Diag::error(Tag::D_LQUANT_MISMATCH, span, "lquantize( ) base (argument #2) must be less than limit (argument #3)"));
+            return Err(Diag::error(
+                Tag::D_LQUANT_MISMATCH,
+                span,
+                "lquantize( ) base (argument #2) must be less than limit (argument #3)",
+            ));
         }
         if limit == base {
-            return Err(Diag::error(Tag::D_LQUANT_MISMATCH, span, "lquantize( ) base (argument #2) must be less than limit (argument #3)"));
+            return Err(Diag::error(
+                Tag::D_LQUANT_MISMATCH,
+                span,
+                "lquantize( ) base (argument #2) must be less than limit (argument #3)",
+            ));
         }
         let levels = (limit - base) / step;
         if levels == 0 {
-            return Err(Diag::error(Tag::D_LQUANT_STEPLARGE, span, "lquantize( ) step (argument #4) too large: must have at least one quantization level"));
+            return Err(Diag::error(
+                Tag::D_LQUANT_STEPLARGE,
+                span,
+                "lquantize( ) step (argument #4) too large: must have at least one quantization level",
+            ));
         }
         if levels > u16::MAX as i64 {
-            return Err(Diag::error(Tag::D_LQUANT_STEPSMALL, span, "lquantize( ) step (argument #4) too small: number of quantization levels must be less than 65535"));
+            return Err(Diag::error(
+                Tag::D_LQUANT_STEPSMALL,
+                span,
+                "lquantize( ) step (argument #4) too small: number of quantization levels must be less than 65535",
+            ));
         }
         Ok(AggFunc::Lquantize(Lquantize { base: base as i32, levels: levels as u16, step: step as u16 }))
     }
 
     fn llquantize(&mut self, args: &[ast::Expr], span: Span) -> Res<AggFunc> {
         let u16s = 0..=u16::MAX as i64;
-        let factor = self.parameter(&args[1], "llquantize( ) argument #2 (factor)", Tag::D_LLQUANT_FACTORTYPE, u16s.clone(), Tag::D_LLQUANT_FACTORVAL)?;
-        let low = self.parameter(&args[2], "llquantize( ) argument #3 (low magnitude)", Tag::D_LLQUANT_LOWTYPE, u16s.clone(), Tag::D_LLQUANT_LOWVAL)?;
-        let high = self.parameter(&args[3], "llquantize( ) argument #4 (high magnitude)", Tag::D_LLQUANT_HIGHTYPE, u16s.clone(), Tag::D_LLQUANT_HIGHVAL)?;
-        let nsteps = self.parameter(&args[4], "llquantize( ) argument #5 (number of steps)", Tag::D_LLQUANT_NSTEPTYPE, u16s, Tag::D_LLQUANT_NSTEPVAL)?;
+        let factor = self.parameter(
+            &args[1],
+            "llquantize( ) argument #2 (factor)",
+            Tag::D_LLQUANT_FACTORTYPE,
+            u16s.clone(),
+            Tag::D_LLQUANT_FACTORVAL,
+        )?;
+        let low = self.parameter(
+            &args[2],
+            "llquantize( ) argument #3 (low magnitude)",
+            Tag::D_LLQUANT_LOWTYPE,
+            u16s.clone(),
+            Tag::D_LLQUANT_LOWVAL,
+        )?;
+        let high = self.parameter(
+            &args[3],
+            "llquantize( ) argument #4 (high magnitude)",
+            Tag::D_LLQUANT_HIGHTYPE,
+            u16s.clone(),
+            Tag::D_LLQUANT_HIGHVAL,
+        )?;
+        let nsteps = self.parameter(
+            &args[4],
+            "llquantize( ) argument #5 (number of steps)",
+            Tag::D_LLQUANT_NSTEPTYPE,
+            u16s,
+            Tag::D_LLQUANT_NSTEPVAL,
+        )?;
         let fail = |tag, message: &str| Err(Diag::error(tag, span, format!("llquantize( ) {message}")));
         if factor < 2 {
             return fail(Tag::D_LLQUANT_FACTORSMALL, "factor (argument #2) must be two or more");
         }
         if low >= high {
-            return fail(Tag::D_LLQUANT_MAGRANGE, "high magnitude (argument #4) must be greater than low magnitude (argument #3)");
+            return fail(
+                Tag::D_LLQUANT_MAGRANGE,
+                "high magnitude (argument #4) must be greater than low magnitude (argument #3)",
+            );
         }
         if nsteps < factor {
-            return fail(Tag::D_LLQUANT_FACTORNSTEPS, "factor (argument #2) must be less than or equal to the number of linear steps (argument #5)");
+            return fail(
+                Tag::D_LLQUANT_FACTORNSTEPS,
+                "factor (argument #2) must be less than or equal to the number of linear steps (argument #5)",
+            );
         }
         if nsteps % factor != 0 || !power_relation(factor, nsteps) {
-            return fail(Tag::D_LLQUANT_FACTOREVEN, "factor (argument #2) must evenly divide the number of linear steps (argument #5), and a power of the factor must be evenly divided by it");
+            return fail(
+                Tag::D_LLQUANT_FACTOREVEN,
+                "factor (argument #2) must evenly divide the number of linear steps (argument #5), and a power of the factor must be evenly divided by it",
+            );
         }
         let mut value = 1i64;
         for _ in 0..=high {
             match value.checked_mul(factor) {
                 Some(next) => value = next,
-                None => return fail(Tag::D_LLQUANT_MAGTOOBIG, "high magnitude (argument #4) is too large for the factor (argument #2): it overflows 64 bits"),
+                None => {
+                    return fail(
+                        Tag::D_LLQUANT_MAGTOOBIG,
+                        "high magnitude (argument #4) is too large for the factor (argument #2): it overflows 64 bits",
+                    );
+                }
             }
         }
-        Ok(AggFunc::Llquantize(Llquantize { factor: factor as u16, low: low as u16, high: high as u16, nsteps: nsteps as u16 }))
+        Ok(AggFunc::Llquantize(Llquantize {
+            factor: factor as u16,
+            low: low as u16,
+            high: high as u16,
+            nsteps: nsteps as u16,
+        }))
     }
 
     /// An aggregation by name, or an error with the action's tag.
@@ -285,7 +429,14 @@ impl Checker<'_> {
     }
 
     /// clear(), trunc(), normalize(), denormalize().
-    pub(super) fn aggregation_action(&mut self, row: &'static Function, action: Action, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
+    pub(super) fn aggregation_action(
+        &mut self,
+        row: &'static Function,
+        action: Action,
+        args: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Res<()> {
         let (proto, not_agg, bad) = match action {
             Action::Clear => (Tag::D_CLEAR_PROTO, Tag::D_CLEAR_AGGARG, Tag::D_CLEAR_AGGBAD),
             Action::Trunc => (Tag::D_TRUNC_PROTO, Tag::D_TRUNC_AGGARG, Tag::D_TRUNC_AGGBAD),
@@ -293,10 +444,21 @@ impl Checker<'_> {
         };
         let (least, most) = Self::arity(row);
         if !(least..=most).contains(&args.len()) {
-            return Err(Diag::error(proto, span, format!("{}( ) prototype mismatch: {} args passed, {least} expected", row.name, args.len())));
+            return Err(Diag::error(
+                proto,
+                span,
+                format!("{}( ) prototype mismatch: {} args passed, {least} expected", row.name, args.len()),
+            ));
         }
         let ast::ExprKind::Aggregation { name, .. } = &args[0].kind else {
-            return Err(Diag::error(not_agg, args[0].span, format!("{}( ) argument #1 is incompatible with prototype:\n\tprototype: aggregation", row.name)));
+            return Err(Diag::error(
+                not_agg,
+                args[0].span,
+                format!(
+                    "{}( ) argument #1 is incompatible with prototype:\n\tprototype: aggregation",
+                    row.name
+                ),
+            ));
         };
         let agg = self.named_aggregation(name, bad, args[0].span)?.id;
         let mut values = Vec::new();
@@ -304,7 +466,11 @@ impl Checker<'_> {
             let tag = if action == Action::Trunc { Tag::D_TRUNC_SCALAR } else { Tag::D_NORMALIZE_SCALAR };
             let node = self.operand(e)?;
             if self.types.integer(node.ty).is_none() {
-                return Err(Diag::error(tag, e.span, format!("{}( ) argument #2 must be of scalar type", row.name)));
+                return Err(Diag::error(
+                    tag,
+                    e.span,
+                    format!("{}( ) argument #2 must be of scalar type", row.name),
+                ));
             }
             values.push(cast(self.rvalue(node)?, Ty::I64));
         }

@@ -11,7 +11,11 @@ impl Checker<'_> {
     /// The row of the function that a call names.
     pub(super) fn callee(&self, function: &ast::Expr) -> Res<&'static Function> {
         let ast::ExprKind::Ident { scope: ast::Scope::Global, name } = &function.kind else {
-            return Err(Diag::error(Tag::D_FUNC_IDENT, function.span, "function designator is not of function type"));
+            return Err(Diag::error(
+                Tag::D_FUNC_IDENT,
+                function.span,
+                "function designator is not of function type",
+            ));
         };
         functions::find(name).ok_or_else(|| {
             let known = self.variables.contains_key(&(ast::Scope::Global, name.clone()))
@@ -19,7 +23,8 @@ impl Checker<'_> {
             if known {
                 return Diag::error(Tag::D_FUNC_IDKIND, function.span, format!("{name} is not a function"));
             }
-            let mut diag = Diag::error(Tag::D_FUNC_UNDEF, function.span, format!("undefined function name: {name}"));
+            let mut diag =
+                Diag::error(Tag::D_FUNC_UNDEF, function.span, format!("undefined function name: {name}"));
             let near = functions::FUNCTIONS.iter().map(|f| f.name).filter(|n| super::nearest::close(n, name));
             if let Some(best) = near.min_by_key(|n| super::nearest::distance(n, name)) {
                 diag = diag.note(format!("did you mean {best}()?"));
@@ -40,7 +45,11 @@ impl Checker<'_> {
                 format!("{}( ) is an aggregating function: it must be assigned to an aggregation", row.name),
             )),
             FunctionKind::Action(_) | FunctionKind::Effect { .. } if self.clause.in_predicate => {
-                Err(Diag::error(Tag::D_OP_ACT, span, format!("{}( ) may not be called from a predicate", row.name)))
+                Err(Diag::error(
+                    Tag::D_OP_ACT,
+                    span,
+                    format!("{}( ) may not be called from a predicate", row.name),
+                ))
             }
             FunctionKind::Action(_) | FunctionKind::Effect { .. } => Err(Diag::error(
                 Tag::D_OP_ACT,
@@ -75,7 +84,13 @@ impl Checker<'_> {
         ))
     }
 
-    fn subroutine(&mut self, row: &'static Function, subroutine: Subroutine, args: &[ast::Expr], span: Span) -> Res<Node> {
+    fn subroutine(
+        &mut self,
+        row: &'static Function,
+        subroutine: Subroutine,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Res<Node> {
         self.check_arity(row, args.len(), span)?;
         if matches!(subroutine, Subroutine::Copyout | Subroutine::Copyoutstr) && !self.destructive {
             return Err(self.not_destructive(row.name, span));
@@ -88,12 +103,20 @@ impl Checker<'_> {
             && let Some(ir::Expr { kind: ExprKind::Const(base), span, .. }) = values.get(1)
             && !(2..=36).contains(base)
         {
-            return Err(Diag::error(Tag::D_PROTO_ARG, *span, format!("{}( ) base must be between 2 and 36", row.name)));
+            return Err(Diag::error(
+                Tag::D_PROTO_ARG,
+                *span,
+                format!("{}( ) base must be between 2 and 36", row.name),
+            ));
         }
         let ty = self.prototype(row.ret, span)?;
         let ir_ty = self.value_type(ty, span)?;
         let call = expr(ExprKind::Call(subroutine, values), ir_ty, span);
-        Ok(if ir_ty == ir::Ty::Void { Node { ty, kind: Kind::Void(call), span } } else { Node::value(ty, call) })
+        Ok(if ir_ty == ir::Ty::Void {
+            Node { ty, kind: Kind::Void(call), span }
+        } else {
+            Node::value(ty, call)
+        })
     }
 
     /// One argument of a subroutine by its prototype.

@@ -121,11 +121,6 @@ impl<'b> Checker<'b> {
         }
     }
 
-    /// Is this the name of a type (the parser asks)?
-    pub fn is_type_name(&self, name: &str) -> bool {
-        self.types.lookup_typedef(name).is_some()
-    }
-
     /// A type's name for a message, quoted as dtrace does.
     pub fn quoted(&self, ty: TypeId) -> String {
         format!("\"{}\"", self.types.name(ty))
@@ -149,7 +144,11 @@ impl<'b> Checker<'b> {
     /// The executor's view, or an error at `span`.
     pub fn value_type(&self, ty: TypeId, span: Span) -> Res<ir::Ty> {
         self.ir_type(ty).ok_or_else(|| {
-            Diag::error(Tag::D_OP_INCOMPLETE, span, format!("operand cannot have incomplete type {}", self.quoted(ty)))
+            Diag::error(
+                Tag::D_OP_INCOMPLETE,
+                span,
+                format!("operand cannot have incomplete type {}", self.quoted(ty)),
+            )
         })
     }
 
@@ -166,7 +165,11 @@ impl<'b> Checker<'b> {
         if let ir::Ty::Bytes(size) = ir_ty
             && size > MAX_OBJECT
         {
-            return Err(Diag::error(Tag::D_DECL_TOOBIG, span, format!("object {name} is too large: {size} bytes (at most {MAX_OBJECT})")));
+            return Err(Diag::error(
+                Tag::D_DECL_TOOBIG,
+                span,
+                format!("object {name} is too large: {size} bytes (at most {MAX_OBJECT})"),
+            ));
         }
         let mut key_types = Vec::new();
         for part in key.iter().flatten() {

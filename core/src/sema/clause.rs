@@ -28,21 +28,24 @@ impl Checker<'_> {
         let layout = std::mem::take(&mut self.clause.record);
         let record = self.finish_record(layout);
         let id = ir::ClauseId(self.program.clauses.len() as u32);
-        self.program.clauses.push(ir::Clause { probes: enablings, predicate, body, record, span: clause.span });
+        self.program.clauses.push(ir::Clause {
+            probes: enablings,
+            predicate,
+            body,
+            record,
+            span: clause.span,
+        });
         Ok(id)
     }
 
     /// Finds the probes of one description.
     fn enabling(&mut self, spec: &ast::ProbeSpec, zdefs: bool) -> Res<Enabling> {
         let desc = description(spec);
-        let found = self
-            .backend
-            .match_probes(&desc)
-            .map_err(|error| {
-                let mut diag = Diag::error(Tag::D_PDESC_INVAL, spec.span, error.message);
-                diag.notes = error.notes;
-                diag
-            })?;
+        let found = self.backend.match_probes(&desc).map_err(|error| {
+            let mut diag = Diag::error(Tag::D_PDESC_INVAL, spec.span, error.message);
+            diag.notes = error.notes;
+            diag
+        })?;
         if found.probes.is_empty() && !zdefs && !found.open_ended_only() {
             let mut diag = Diag::error(
                 Tag::D_PDESC_ZERO,
@@ -117,7 +120,11 @@ impl Checker<'_> {
             return Err(Diag::error(Tag::D_PROTO_LEN, span, "args[ ] takes one index"));
         };
         let Some(n) = self.constant_expr(only) else {
-            return Err(Diag::error(Tag::D_ARGS_TYPE, only.span, "args[ ] index must be an integer constant"));
+            return Err(Diag::error(
+                Tag::D_ARGS_TYPE,
+                only.span,
+                "args[ ] index must be an integer constant",
+            ));
         };
         let probes = std::mem::take(&mut self.clause.probes);
         let result = self.typed_argument(&probes, n, span);
@@ -135,7 +142,10 @@ impl Checker<'_> {
             return Err(Diag::error(
                 Tag::D_ARGS_NONE,
                 span,
-                format!("no args[ ] are defined: {} has no typed arguments (arg0, arg1, ... are)", name(first)),
+                format!(
+                    "no args[ ] are defined: {} has no typed arguments (arg0, arg1, ... are)",
+                    name(first)
+                ),
             ));
         };
         let Some(arg) = usize::try_from(n).ok().and_then(|n| args.get(n)) else {
@@ -145,16 +155,22 @@ impl Checker<'_> {
                 format!("index {n} is out of range for {} args[ ] ({} arguments)", name(first), args.len()),
             ));
         };
-        if let Some(other) = probes.iter().find(|p| p.args.as_ref().and_then(|a| a.get(n as usize)) != Some(arg)) {
+        if let Some(other) =
+            probes.iter().find(|p| p.args.as_ref().and_then(|a| a.get(n as usize)) != Some(arg))
+        {
             return Err(Diag::error(
                 Tag::D_ARGS_MULTI,
                 span,
                 format!("args[{n}] has different types in {} and {}", name(first), name(other)),
             ));
         }
-        let native = self
-            .prototype(arg.native.as_deref().unwrap_or(&arg.ty), span)
-            .map_err(|diag| Diag::error(Tag::D_ARGS_TYPE, span, format!("failed to resolve native type for args[{n}]: {}", diag.message)))?;
+        let native = self.prototype(arg.native.as_deref().unwrap_or(&arg.ty), span).map_err(|diag| {
+            Diag::error(
+                Tag::D_ARGS_TYPE,
+                span,
+                format!("failed to resolve native type for args[{n}]: {}", diag.message),
+            )
+        })?;
         let ir_ty = self.value_type(native, span)?;
         let raw = expr(ExprKind::Arg(arg.from), ir::Ty::I64, span);
         let node = match ir_ty {
@@ -165,7 +181,11 @@ impl Checker<'_> {
                 Node::value(native, expr(kind, ir::Ty::Str, span))
             }
             _ => {
-                return Err(Diag::error(Tag::D_ARGS_TYPE, span, format!("args[{n}] has a type that cannot be an argument: {}", arg.ty)));
+                return Err(Diag::error(
+                    Tag::D_ARGS_TYPE,
+                    span,
+                    format!("args[{n}] has a type that cannot be an argument: {}", arg.ty),
+                ));
             }
         };
         if arg.native.is_none() {

@@ -1,7 +1,7 @@
 //! Conversions: casts, strings out of pointers and arrays, values for places.
 
 use super::checker::{Checker, Res};
-use super::node::{Kind, Node, cast, constant, expr};
+use super::node::{Kind, Node, cast, expr};
 use crate::diagnostic::{Diag, Span, Tag};
 use crate::ir::{self, ExprKind};
 use crate::syntax::ast;
@@ -36,7 +36,8 @@ impl Checker<'_> {
             }
             _ => {}
         }
-        let from_scalar = self.types.is_scalar(node.ty) || matches!(self.types.base(node.ty), Type::Function { .. });
+        let from_scalar =
+            self.types.is_scalar(node.ty) || matches!(self.types.base(node.ty), Type::Function { .. });
         if !self.types.is_scalar(to) || !from_scalar {
             return Err(self.bad_cast(&node, to, span));
         }
@@ -58,7 +59,11 @@ impl Checker<'_> {
     pub(super) fn stringof(&mut self, node: Node, span: Span) -> Res<Node> {
         let string = self.types.basic().string;
         if matches!(node.kind, Kind::Translated { .. }) {
-            return Err(Diag::error(Tag::D_STRINGOF_TYPE, span, "cannot apply stringof to a translated object"));
+            return Err(Diag::error(
+                Tag::D_STRINGOF_TYPE,
+                span,
+                "cannot apply stringof to a translated object",
+            ));
         }
         if self.types.is_string(node.ty) {
             return Ok(node);
@@ -122,7 +127,10 @@ impl Checker<'_> {
                 let to_pointer = self.types.pointee(to);
                 let fits = match to_pointer {
                     None => integer,
-                    Some(target) => (pointer && self.pointers_agree(node.ty, target)) || (integer && node.constant() == Some(0)),
+                    Some(target) => {
+                        (pointer && self.pointers_agree(node.ty, target))
+                            || (integer && node.constant() == Some(0))
+                    }
                 };
                 if !fits {
                     return Err(mismatch(self, &node));
@@ -131,7 +139,9 @@ impl Checker<'_> {
             }
             ir::Ty::Bytes(_) => {
                 let same = self.types.resolve(node.ty) == self.types.resolve(to);
-                let arrays = self.types.element(to).is_some() && self.types.element(node.ty).is_some() && self.types.size(to) == self.types.size(node.ty);
+                let arrays = self.types.element(to).is_some()
+                    && self.types.element(node.ty).is_some()
+                    && self.types.size(to) == self.types.size(node.ty);
                 if self.is_stringlike(to) && self.types.element(to).is_some() && !arrays {
                     // A char array as a key part or argument is a string.
                     return self.string_value(node);
@@ -182,7 +192,14 @@ impl Checker<'_> {
     }
 
     /// A value as it is stored into a place of type `ty`.
-    pub(super) fn stored(&mut self, node: Node, ty: TypeId, op: &str, target: &ast::Expr, span: Span) -> Res<ir::Expr> {
+    pub(super) fn stored(
+        &mut self,
+        node: Node,
+        ty: TypeId,
+        op: &str,
+        target: &ast::Expr,
+        span: Span,
+    ) -> Res<ir::Expr> {
         // Integers may be stored into pointers: `p = 0x1000` is common in scripts (and legal in dtrace).
         if self.types.pointee(ty).is_some() && self.types.integer(node.ty).is_some() {
             return Ok(cast(self.rvalue(node)?, ir::Ty::U64));
@@ -199,10 +216,5 @@ impl Checker<'_> {
                 format!("operands have incompatible types: {} {op} {}", self.quoted(ty), self.quoted(given)),
             )
         })
-    }
-
-    /// A constant of a type, for the executor.
-    pub(super) fn constant_of(&self, value: i64, ty: ir::Ty, span: Span) -> ir::Expr {
-        constant(value, ty, span)
     }
 }

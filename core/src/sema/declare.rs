@@ -48,23 +48,32 @@ impl Checker<'_> {
             BaseType::Implicit => Ok(integer()),
             BaseType::Named { module, name } => match (name.text.as_str(), modified) {
                 ("int", _) => Ok(integer()),
-                ("char", _) if s.short > 0 || s.longs > 0 => {
-                    combo(Tag::D_DECL_CHARATTR, "invalid type declaration: short and long may not be used with char type")
-                }
+                ("char", _) if s.short > 0 || s.longs > 0 => combo(
+                    Tag::D_DECL_CHARATTR,
+                    "invalid type declaration: short and long may not be used with char type",
+                ),
                 ("char", _) if s.unsigned > 0 => Ok(b.unsigned_char),
                 ("char", _) if s.signed > 0 => Ok(b.signed_char),
                 ("char", _) => Ok(b.char),
-                ("void", true) => combo(Tag::D_DECL_VOIDATTR, "invalid type declaration: attributes may not be used with void type"),
+                ("void", true) => combo(
+                    Tag::D_DECL_VOIDATTR,
+                    "invalid type declaration: attributes may not be used with void type",
+                ),
                 ("void", _) => Ok(b.void),
                 ("double", _) if s.longs == 1 && s.unsigned + s.signed + s.short == 0 => Ok(b.long_double),
-                ("float" | "double", true) => {
-                    combo(Tag::D_DECL_SIGNINT, "invalid type declaration: attributes may not be used with floating-point type")
-                }
+                ("float" | "double", true) => combo(
+                    Tag::D_DECL_SIGNINT,
+                    "invalid type declaration: attributes may not be used with floating-point type",
+                ),
                 ("float", _) => Ok(b.float),
                 ("double", _) => Ok(b.double),
                 (_, true) => {
-                    let tag = if s.signed + s.unsigned > 0 { Tag::D_DECL_SIGNINT } else { Tag::D_DECL_LONGINT };
-                    combo(tag, "invalid type declaration: signed, unsigned, short and long may be used with integer type only")
+                    let tag =
+                        if s.signed + s.unsigned > 0 { Tag::D_DECL_SIGNINT } else { Tag::D_DECL_LONGINT };
+                    combo(
+                        tag,
+                        "invalid type declaration: signed, unsigned, short and long may be used with integer type only",
+                    )
                 }
                 (text, false) => self.named_type(module.as_deref(), text, name.span),
             },
@@ -95,7 +104,11 @@ impl Checker<'_> {
         {
             return Ok(ty);
         }
-        Err(Diag::error(Tag::D_DECL_BADTYPE, span, format!("failed to resolve type {name}: Type name could not be resolved")))
+        Err(Diag::error(
+            Tag::D_DECL_BADTYPE,
+            span,
+            format!("failed to resolve type {name}: Type name could not be resolved"),
+        ))
     }
 
     /// Completes a struct or union from the kernel's types, if it is there.
@@ -135,14 +148,20 @@ impl Checker<'_> {
             self.members(declaration, &mut specs)?;
         }
         self.types.complete(id, specs).map_err(|error| match error {
-            LayoutError::Complete => Diag::error(Tag::D_DECL_TYPERED, span, format!("type redeclared: {word} {text}")),
-            LayoutError::Incomplete(name) => {
-                Diag::error(Tag::D_DECL_INCOMPLETE, span, format!("incomplete struct/union/enum type for member {name}"))
+            LayoutError::Complete => {
+                Diag::error(Tag::D_DECL_TYPERED, span, format!("type redeclared: {word} {text}"))
             }
+            LayoutError::Incomplete(name) => Diag::error(
+                Tag::D_DECL_INCOMPLETE,
+                span,
+                format!("incomplete struct/union/enum type for member {name}"),
+            ),
             LayoutError::Duplicate(name) => {
                 Diag::error(Tag::D_DECL_MEMBER_NAME, span, format!("member name redeclared: {name}"))
             }
-            LayoutError::TooBig => Diag::error(Tag::D_DECL_TOOBIG, span, format!("{word} {text} is too large")),
+            LayoutError::TooBig => {
+                Diag::error(Tag::D_DECL_TOOBIG, span, format!("{word} {text} is too large"))
+            }
         })?;
         Ok(id)
     }
@@ -152,7 +171,11 @@ impl Checker<'_> {
         let base = self.specifiers(&declaration.specifiers)?;
         if let Some(storage) = declaration.storage {
             let _ = storage;
-            return Err(Diag::error(Tag::D_DECL_CLASS, declaration.span, "static, extern and the like may not be used on a struct or union member"));
+            return Err(Diag::error(
+                Tag::D_DECL_CLASS,
+                declaration.span,
+                "static, extern and the like may not be used on a struct or union member",
+            ));
         }
         if declaration.declarators.is_empty() && self.types.composite(base).is_some() {
             specs.push(MemberSpec::plain("", base));
@@ -166,10 +189,18 @@ impl Checker<'_> {
             };
             match self.types.base(ty) {
                 Type::Void => {
-                    return Err(Diag::error(Tag::D_DECL_VOIDOBJ, declarator.span, format!("cannot have void member: {name}")));
+                    return Err(Diag::error(
+                        Tag::D_DECL_VOIDOBJ,
+                        declarator.span,
+                        format!("cannot have void member: {name}"),
+                    ));
                 }
                 Type::Function { .. } => {
-                    return Err(Diag::error(Tag::D_DECL_FUNCTYPE, declarator.span, format!("cannot have function member: {name}")));
+                    return Err(Diag::error(
+                        Tag::D_DECL_FUNCTYPE,
+                        declarator.span,
+                        format!("cannot have function member: {name}"),
+                    ));
                 }
                 Type::String | Type::Dyn => {}
                 _ => {}
@@ -181,16 +212,32 @@ impl Checker<'_> {
 
     fn bit_width(&mut self, width: &ast::Expr, ty: TypeId, name: &str) -> Res<u8> {
         let Some((bytes, _)) = self.types.integer(ty) else {
-            return Err(Diag::error(Tag::D_DECL_BFTYPE, width.span, format!("invalid type for bit-field: {name}")));
+            return Err(Diag::error(
+                Tag::D_DECL_BFTYPE,
+                width.span,
+                format!("invalid type for bit-field: {name}"),
+            ));
         };
         let Some(value) = self.constant_expr(width).filter(|v| *v >= 0) else {
-            return Err(Diag::error(Tag::D_DECL_BFCONST, width.span, format!("positive integral constant expression expected as bit-field size: {name}")));
+            return Err(Diag::error(
+                Tag::D_DECL_BFCONST,
+                width.span,
+                format!("positive integral constant expression expected as bit-field size: {name}"),
+            ));
         };
         if value as u64 > bytes as u64 * 8 {
-            return Err(Diag::error(Tag::D_DECL_BFSIZE, width.span, format!("bit-field too big for type: {name}")));
+            return Err(Diag::error(
+                Tag::D_DECL_BFSIZE,
+                width.span,
+                format!("bit-field too big for type: {name}"),
+            ));
         }
         if value == 0 && !name.is_empty() {
-            return Err(Diag::error(Tag::D_DECL_BFCONST, width.span, format!("positive integral constant expression expected as bit-field size: {name}")));
+            return Err(Diag::error(
+                Tag::D_DECL_BFCONST,
+                width.span,
+                format!("positive integral constant expression expected as bit-field size: {name}"),
+            ));
         }
         Ok(value as u8)
     }
@@ -223,15 +270,26 @@ impl Checker<'_> {
                     Diag::error(
                         Tag::D_DECL_ENCONST,
                         value.span,
-                        format!("enumerator '{}' must be assigned to an integral constant expression", name.text),
+                        format!(
+                            "enumerator '{}' must be assigned to an integral constant expression",
+                            name.text
+                        ),
                     )
                 })?;
             }
             if i32::try_from(next).is_err() && u32::try_from(next).is_err() {
-                return Err(Diag::error(Tag::D_DECL_ENOFLOW, name.span, format!("enumerator '{}' value overflows INT_MAX", name.text)));
+                return Err(Diag::error(
+                    Tag::D_DECL_ENOFLOW,
+                    name.span,
+                    format!("enumerator '{}' value overflows INT_MAX", name.text),
+                ));
             }
             if names.iter().any(|(n, _)| *n == name.text) {
-                return Err(Diag::error(Tag::D_DECL_IDRED, name.span, format!("identifier redeclared: {}", name.text)));
+                return Err(Diag::error(
+                    Tag::D_DECL_IDRED,
+                    name.span,
+                    format!("identifier redeclared: {}", name.text),
+                ));
             }
             names.push((name.text.clone(), next));
             next += 1;
@@ -261,7 +319,11 @@ impl Checker<'_> {
                 Derived::Array(len) => self.array_type(ty, len.as_deref(), declarator.span)?,
                 Derived::Function { params, varargs } => {
                     if matches!(self.types.base(ty), Type::Array { .. } | Type::Function { .. }) {
-                        return Err(Diag::error(Tag::D_DECL_FUNCRET, declarator.span, "function may not return an array or function"));
+                        return Err(Diag::error(
+                            Tag::D_DECL_FUNCRET,
+                            declarator.span,
+                            "function may not return an array or function",
+                        ));
                     }
                     let mut list = Vec::new();
                     for param in params {
@@ -271,7 +333,11 @@ impl Checker<'_> {
                         list.clear();
                     }
                     if list.iter().any(|&p| matches!(self.types.base(p), Type::Void)) {
-                        return Err(Diag::error(Tag::D_DECL_PROTO_VOID, declarator.span, "void must be sole parameter in a function declaration"));
+                        return Err(Diag::error(
+                            Tag::D_DECL_PROTO_VOID,
+                            declarator.span,
+                            "void must be sole parameter in a function declaration",
+                        ));
                     }
                     self.types.add(Type::Function { ret: ty, params: list, varargs: *varargs })
                 }
@@ -304,7 +370,11 @@ impl Checker<'_> {
     /// The type of a parameter or key part.
     pub(super) fn param(&mut self, param: &ast::Param) -> Res<TypeId> {
         if param.storage.is_some() {
-            return Err(Diag::error(Tag::D_DECL_PARMCLASS, param.specifiers.span, "inappropriate storage class for function or associative array parameter"));
+            return Err(Diag::error(
+                Tag::D_DECL_PARMCLASS,
+                param.specifiers.span,
+                "inappropriate storage class for function or associative array parameter",
+            ));
         }
         let base = self.specifiers(&param.specifiers)?;
         let ty = self.derive(base, &param.declarator)?;
@@ -322,7 +392,11 @@ impl Checker<'_> {
         if d.declarators.is_empty() {
             let declares = matches!(d.specifiers.base, BaseType::Composite { .. } | BaseType::Enum { .. });
             if !declares {
-                return Err(Diag::error(Tag::D_DECL_USELESS, d.span, "useless declaration: it declares nothing"));
+                return Err(Diag::error(
+                    Tag::D_DECL_USELESS,
+                    d.span,
+                    "useless declaration: it declares nothing",
+                ));
             }
             return Ok(());
         }
@@ -334,7 +408,11 @@ impl Checker<'_> {
             match d.storage {
                 Some(Storage::Typedef) => self.typedef(name, ty)?,
                 Some(Storage::Register | Storage::Auto | Storage::Static) => {
-                    return Err(Diag::error(Tag::D_DECL_CLASS, d.span, "specified storage class not appropriate in D"));
+                    return Err(Diag::error(
+                        Tag::D_DECL_CLASS,
+                        d.span,
+                        "specified storage class not appropriate in D",
+                    ));
                 }
                 storage => self.variable(storage, name, ty, declarator)?,
             }
@@ -346,13 +424,23 @@ impl Checker<'_> {
         if let Err(old) = self.types.typedef(&name.text, ty)
             && self.types.resolve(old) != self.types.resolve(ty)
         {
-            return Err(Diag::error(Tag::D_DECL_IDRED, name.span, format!("identifier redeclared: {}", name.text)));
+            return Err(Diag::error(
+                Tag::D_DECL_IDRED,
+                name.span,
+                format!("identifier redeclared: {}", name.text),
+            ));
         }
         Ok(())
     }
 
     /// `int x;`, `self string s;`, `int a[int, string];`, `int a[5];`, function prototypes.
-    fn variable(&mut self, storage: Option<Storage>, name: &ast::Name, ty: TypeId, declarator: &Declarator) -> Res<()> {
+    fn variable(
+        &mut self,
+        storage: Option<Storage>,
+        name: &ast::Name,
+        ty: TypeId,
+        declarator: &Declarator,
+    ) -> Res<()> {
         let scope = match storage {
             Some(Storage::Thread) => ast::Scope::Thread,
             Some(Storage::Clause) => ast::Scope::Clause,
@@ -361,13 +449,21 @@ impl Checker<'_> {
         let key = match declarator.derived.first() {
             Some(Derived::Assoc(params)) => {
                 if scope == ast::Scope::Clause {
-                    return Err(Diag::error(Tag::D_DECL_LOCASSOC, declarator.span, "associative arrays may not be declared as clause-local variables"));
+                    return Err(Diag::error(
+                        Tag::D_DECL_LOCASSOC,
+                        declarator.span,
+                        "associative arrays may not be declared as clause-local variables",
+                    ));
                 }
                 let mut key = Vec::new();
                 for param in params {
                     let part = self.param(param)?;
                     if matches!(self.types.base(part), Type::Void) {
-                        return Err(Diag::error(Tag::D_DECL_PROTO_VOID, declarator.span, "void may not be used as an associative array key"));
+                        return Err(Diag::error(
+                            Tag::D_DECL_PROTO_VOID,
+                            declarator.span,
+                            "void may not be used as an associative array key",
+                        ));
                     }
                     key.push(part);
                 }
@@ -379,20 +475,38 @@ impl Checker<'_> {
             // Prototypes of functions say nothing new.
             Type::Function { .. } => return Ok(()),
             Type::Void => {
-                return Err(Diag::error(Tag::D_DECL_VOIDOBJ, name.span, format!("cannot have void {}: {}", "object", name.text)));
+                return Err(Diag::error(
+                    Tag::D_DECL_VOIDOBJ,
+                    name.span,
+                    format!("cannot have void {}: {}", "object", name.text),
+                ));
             }
             Type::Array { len: 0, .. } => {
-                return Err(Diag::error(Tag::D_DECL_ARRNULL, name.span, format!("array dimensions must be declared: {}", name.text)));
+                return Err(Diag::error(
+                    Tag::D_DECL_ARRNULL,
+                    name.span,
+                    format!("array dimensions must be declared: {}", name.text),
+                ));
             }
             Type::Composite(c) if c.members.is_none() => {
-                return Err(Diag::error(Tag::D_DECL_INCOMPLETE, name.span, format!("incomplete struct/union/enum {}: {}", self.types.name(ty), name.text)));
+                return Err(Diag::error(
+                    Tag::D_DECL_INCOMPLETE,
+                    name.span,
+                    format!("incomplete struct/union/enum {}: {}", self.types.name(ty), name.text),
+                ));
             }
             _ => {}
         }
         if scope == ast::Scope::Global
-            && (super::variables::builtin(&name.text).is_some() || self.inlines.contains_key(&name.text) || self.types.enumerator(&name.text).is_some())
+            && (super::variables::builtin(&name.text).is_some()
+                || self.inlines.contains_key(&name.text)
+                || self.types.enumerator(&name.text).is_some())
         {
-            return Err(Diag::error(Tag::D_DECL_IDRED, name.span, format!("identifier redeclared: {}", name.text)));
+            return Err(Diag::error(
+                Tag::D_DECL_IDRED,
+                name.span,
+                format!("identifier redeclared: {}", name.text),
+            ));
         }
         if let Some(old) = self.variables.get(&(scope, name.text.clone())) {
             let same = self.types.resolve(old.ty) == self.types.resolve(ty)
@@ -403,7 +517,12 @@ impl Checker<'_> {
             return Err(Diag::error(
                 Tag::D_DECL_IDRED,
                 name.span,
-                format!("identifier redeclared: {}\n\t current: {}\n\tprevious: {}", name.text, self.types.name(ty), self.types.name(old.ty)),
+                format!(
+                    "identifier redeclared: {}\n\t current: {}\n\tprevious: {}",
+                    name.text,
+                    self.types.name(ty),
+                    self.types.name(old.ty)
+                ),
             ));
         }
         self.add_variable(scope, &name.text, ty, key, name.span)?;
@@ -421,17 +540,29 @@ impl Checker<'_> {
             || self.variables.contains_key(&(ast::Scope::Global, name.text.clone()))
             || super::variables::builtin(&name.text).is_some()
         {
-            return Err(Diag::error(Tag::D_DECL_IDRED, name.span, format!("identifier redefined: {}", name.text)));
+            return Err(Diag::error(
+                Tag::D_DECL_IDRED,
+                name.span,
+                format!("identifier redefined: {}", name.text),
+            ));
         }
         if matches!(self.types.base(ty), Type::Void) {
-            return Err(Diag::error(Tag::D_DECL_VOIDOBJ, name.span, format!("cannot declare void inline: {}", name.text)));
+            return Err(Diag::error(
+                Tag::D_DECL_VOIDOBJ,
+                name.span,
+                format!("cannot declare void inline: {}", name.text),
+            ));
         }
         let mut params = Vec::new();
         if let Some(Derived::Assoc(list)) = inline.declarator.derived.first() {
             for param in list {
                 let ty = self.param(param)?;
                 let Some(name) = &param.declarator.name else {
-                    return Err(Diag::error(Tag::D_DECL_FUNCIDENT, param.specifiers.span, "inline parameter has no name"));
+                    return Err(Diag::error(
+                        Tag::D_DECL_FUNCIDENT,
+                        param.specifiers.span,
+                        "inline parameter has no name",
+                    ));
                 };
                 params.push((name.text.clone(), ty));
             }

@@ -22,11 +22,15 @@ impl Checker<'_> {
                 Ok(Node::value(self.types.basic().string, expr(kind, ir::Ty::Str, e.span)))
             }
             ast::ExprKind::Ident { scope, name } => self.identifier(*scope, name, e.span),
-            ast::ExprKind::KernelSymbol { module, name } => self.kernel_symbol(module.as_deref(), name, e.span),
+            ast::ExprKind::KernelSymbol { module, name } => {
+                self.kernel_symbol(module.as_deref(), name, e.span)
+            }
             ast::ExprKind::Aggregation { name, .. } => Err(Diag::error(
                 Tag::D_AGG_NULL,
                 e.span,
-                format!("expression cannot use the value of aggregation @{name}: an aggregating function must be assigned to it"),
+                format!(
+                    "expression cannot use the value of aggregation @{name}: an aggregating function must be assigned to it"
+                ),
             )),
             ast::ExprKind::Unary(op, of) => self.unary(*op, of, e.span),
             ast::ExprKind::Binary(op, a, b) => self.binary_expr(*op, a, b, e.span),
@@ -54,7 +58,11 @@ impl Checker<'_> {
                 if let Kind::Place { place, .. } = &node.kind
                     && place.bits.is_some()
                 {
-                    return Err(Diag::error(Tag::D_SIZEOF_BITFIELD, e.span, "cannot apply sizeof to a bit-field"));
+                    return Err(Diag::error(
+                        Tag::D_SIZEOF_BITFIELD,
+                        e.span,
+                        "cannot apply sizeof to a bit-field",
+                    ));
                 }
                 self.sizeof(node.ty, e.span)
             }
@@ -114,7 +122,9 @@ impl Checker<'_> {
                 node.span,
                 "expression of a translated type cannot be used as a value: name one of its members",
             )),
-            Kind::Void(e) => Err(Diag::error(Tag::D_OP_VFPTR, e.span, "expression of type \"void\" has no value")),
+            Kind::Void(e) => {
+                Err(Diag::error(Tag::D_OP_VFPTR, e.span, "expression of type \"void\" has no value"))
+            }
         }
     }
 
@@ -151,7 +161,8 @@ impl Checker<'_> {
     /// Arrays in memory become pointers to their first element; other lvalues are read.
     pub(super) fn decay(&mut self, node: Node) -> Res<Node> {
         if let Some((of, _)) = self.types.element(node.ty)
-            && let Kind::Place { place: ir::Place { kind: ir::PlaceKind::Mem { addr, .. }, .. }, .. } = &node.kind
+            && let Kind::Place { place: ir::Place { kind: ir::PlaceKind::Mem { addr, .. }, .. }, .. } =
+                &node.kind
         {
             let ty = self.types.pointer(of);
             return Ok(Node::value(ty, ir::Expr { ty: ir::Ty::U64, ..(**addr).clone() }));
@@ -162,19 +173,6 @@ impl Checker<'_> {
         let (ty, span) = (node.ty, node.span);
         let value = self.rvalue(node)?;
         Ok(Node { ty, kind: Kind::Value(value), span })
-    }
-
-    /// A scalar operand for operator `op`.
-    pub(super) fn scalar(&mut self, e: &ast::Expr, op: &str) -> Res<Node> {
-        let node = self.operand(e)?;
-        if matches!(node.kind, Kind::Translated { .. }) || !self.types.is_scalar(node.ty) {
-            return Err(Diag::error(
-                Tag::D_OP_SCALAR,
-                e.span,
-                format!("operator {op} requires an operand of scalar type"),
-            ));
-        }
-        Ok(node)
     }
 
     /// An integer operand for operator `op`.
@@ -239,7 +237,9 @@ impl Checker<'_> {
                     (_, UnaryOp::Plus) => value,
                     (ExprKind::Const(v), UnaryOp::Neg) => constant(v.wrapping_neg(), ir_ty, span),
                     (ExprKind::Const(v), _) => constant(!v, ir_ty, span),
-                    (_, UnaryOp::Neg) => expr(ExprKind::Unary(ir::UnaryOp::Neg, Box::new(value)), ir_ty, span),
+                    (_, UnaryOp::Neg) => {
+                        expr(ExprKind::Unary(ir::UnaryOp::Neg, Box::new(value)), ir_ty, span)
+                    }
                     _ => expr(ExprKind::Unary(ir::UnaryOp::BitNot, Box::new(value)), ir_ty, span),
                 };
                 Ok(Node::value(ty, node))
@@ -250,7 +250,11 @@ impl Checker<'_> {
     /// `*p`.
     pub(super) fn deref(&mut self, node: Node, span: Span) -> Res<Node> {
         if let Kind::Translated { translator, input, pointer: true } = node.kind {
-            return Ok(Node { ty: node.ty, kind: Kind::Translated { translator, input, pointer: false }, span });
+            return Ok(Node {
+                ty: node.ty,
+                kind: Kind::Translated { translator, input, pointer: false },
+                span,
+            });
         }
         let Some(to) = self.types.pointee(node.ty) else {
             return Err(Diag::error(
@@ -300,7 +304,8 @@ impl Checker<'_> {
                 format!("operator requires a complete type: {} is incomplete", self.quoted(to)),
             ));
         };
-        let place = ir::Place { kind: ir::PlaceKind::Mem { addr: Box::new(addr), space }, ty, bits: None, span };
+        let place =
+            ir::Place { kind: ir::PlaceKind::Mem { addr: Box::new(addr), space }, ty, bits: None, span };
         Ok(Node { ty: to, kind: Kind::Place { place, writable: true }, span })
     }
 
@@ -320,12 +325,20 @@ impl Checker<'_> {
                     ast::ExprKind::Ident { name, .. } => name.clone(),
                     _ => "expression".to_string(),
                 };
-                Err(Diag::error(Tag::D_ADDROF_VAR, span, format!("cannot take address of dynamic variable \"{name}\"")))
+                Err(Diag::error(
+                    Tag::D_ADDROF_VAR,
+                    span,
+                    format!("cannot take address of dynamic variable \"{name}\""),
+                ))
             }
             Kind::Value(_) if matches!(of.kind, ast::ExprKind::Ident { .. }) => {
                 Err(Diag::error(Tag::D_ADDROF_VAR, span, "cannot take address of a built-in variable"))
             }
-            _ => Err(Diag::error(Tag::D_ADDROF_LVAL, span, "unacceptable operand for unary & operator: cannot take address of it")),
+            _ => Err(Diag::error(
+                Tag::D_ADDROF_LVAL,
+                span,
+                "unacceptable operand for unary & operator: cannot take address of it",
+            )),
         }
     }
 
@@ -406,7 +419,9 @@ impl Checker<'_> {
             Kind::Value(of) => {
                 let part = expr(ExprKind::Extract { of: Box::new(of), offset: found.offset }, ty, span);
                 let part = match found.bits {
-                    Some((shift, bits)) => expr(ExprKind::BitField { of: Box::new(part), shift, bits }, ty, span),
+                    Some((shift, bits)) => {
+                        expr(ExprKind::BitField { of: Box::new(part), shift, bits }, ty, span)
+                    }
                     None => part,
                 };
                 Ok(Node::value(found.ty, part))
@@ -430,7 +445,10 @@ impl Checker<'_> {
             Some(to) => Err(Diag::error(
                 Tag::D_OP_SOU,
                 span,
-                format!("operator -> cannot be applied to pointer to type {}; must be applied to a struct or union pointer", self.quoted(to)),
+                format!(
+                    "operator -> cannot be applied to pointer to type {}; must be applied to a struct or union pointer",
+                    self.quoted(to)
+                ),
             )),
             None => Err(Diag::error(Tag::D_OP_PTR, span, "operator -> must be applied to a pointer")),
         }
@@ -470,7 +488,11 @@ impl Checker<'_> {
             return Ok(expr(ExprKind::Unary(ir::UnaryOp::LogNot, Box::new(null)), ir::Ty::I32, e.span));
         }
         if matches!(node.kind, Kind::Translated { .. }) || !self.types.is_scalar(node.ty) {
-            return Err(Diag::error(Tag::D_OP_SCALAR, e.span, format!("operator {op} requires operands of scalar type")));
+            return Err(Diag::error(
+                Tag::D_OP_SCALAR,
+                e.span,
+                format!("operator {op} requires operands of scalar type"),
+            ));
         }
         self.rvalue(node)
     }
@@ -488,7 +510,11 @@ impl Checker<'_> {
                 Tag::D_OP_INT
             };
             let what = if tag == Tag::D_OP_INT { "integral" } else { "arithmetic" };
-            return Err(Diag::error(tag, span, format!("operator {} requires operands of {what} type", op.text())));
+            return Err(Diag::error(
+                tag,
+                span,
+                format!("operator {} requires operands of {what} type", op.text()),
+            ));
         }
         if matches!(op, BinaryOp::Div | BinaryOp::Mod) && right.constant() == Some(0) {
             return Err(Diag::error(Tag::D_DIV_ZERO, span, "expression contains division by zero"));
@@ -534,7 +560,11 @@ impl Checker<'_> {
                 Diag::error(
                     Tag::D_OP_INCOMPLETE,
                     span,
-                    format!("operator {} cannot be applied to pointer to incomplete type {}", op.text(), self.quoted(to)),
+                    format!(
+                        "operator {} cannot be applied to pointer to incomplete type {}",
+                        op.text(),
+                        self.quoted(to)
+                    ),
                 )
             })? as i64,
         };
@@ -555,7 +585,13 @@ impl Checker<'_> {
         let b = scaled(right, rto.is_some())?;
         if both {
             let difference = binary(ir::BinaryOp::Sub, a, b, ir::Ty::I64, span);
-            let value = binary(ir::BinaryOp::Div, difference, constant(size.max(1), ir::Ty::I64, span), ir::Ty::I64, span);
+            let value = binary(
+                ir::BinaryOp::Div,
+                difference,
+                constant(size.max(1), ir::Ty::I64, span),
+                ir::Ty::I64,
+                span,
+            );
             return Ok(Node::value(ty, value));
         }
         let value = binary(ir_op(op), cast(a, ir::Ty::U64), cast(b, ir::Ty::U64), ir::Ty::U64, span);
@@ -577,12 +613,16 @@ impl Checker<'_> {
     /// Comparisons on decayed operands.
     fn compare(&mut self, op: BinaryOp, left: Node, right: Node, span: Span) -> Res<Node> {
         let int = self.types.basic().int;
-        let scalar = |c: &Self, n: &Node| c.types.is_scalar(n.ty) && !matches!(n.kind, Kind::Translated { .. });
+        let scalar =
+            |c: &Self, n: &Node| c.types.is_scalar(n.ty) && !matches!(n.kind, Kind::Translated { .. });
         let string = |c: &Self, n: &Node| c.types.is_string(n.ty);
         if string(self, &left) || string(self, &right) {
             // A string against NULL asks whether it is NULL.
             for (this, other) in [(&left, &right), (&right, &left)] {
-                if other.constant() == Some(0) && string(self, this) && matches!(op, BinaryOp::Eq | BinaryOp::Ne) {
+                if other.constant() == Some(0)
+                    && string(self, this)
+                    && matches!(op, BinaryOp::Eq | BinaryOp::Ne)
+                {
                     let value = self.rvalue(this.clone())?;
                     let null = expr(ExprKind::StrIsNull(Box::new(value)), ir::Ty::I32, span);
                     return Ok(Node::value(
@@ -630,7 +670,8 @@ impl Checker<'_> {
         let right = self.operand(b)?;
         let ty = if self.types.integer(left.ty).is_some() && self.types.integer(right.ty).is_some() {
             self.promote(left.ty, right.ty)
-        } else if (self.types.is_string(left.ty) && (self.is_stringlike(right.ty) || right.constant() == Some(0)))
+        } else if (self.types.is_string(left.ty)
+            && (self.is_stringlike(right.ty) || right.constant() == Some(0)))
             || (self.types.is_string(right.ty) && (self.is_stringlike(left.ty) || left.constant() == Some(0)))
         {
             self.types.basic().string
@@ -691,7 +732,10 @@ impl Checker<'_> {
             return Err(Diag::error(
                 Tag::D_ARR_BADREF,
                 span,
-                format!("cannot index an expression of type {}: it is no array or pointer", self.quoted(base.ty)),
+                format!(
+                    "cannot index an expression of type {}: it is no array or pointer",
+                    self.quoted(base.ty)
+                ),
             ));
         }
         let index = self.integer(only, "[]")?;
@@ -724,7 +768,9 @@ impl Checker<'_> {
         let index = cast(self.rvalue(node)?, ir::Ty::I64);
         let offset = binary(ir::BinaryOp::Mul, index, constant(size, ir::Ty::I64, span), ir::Ty::I64, span);
         let kind = match place.kind {
-            ir::PlaceKind::Var { var, offset: None } => ir::PlaceKind::Var { var, offset: Some(Box::new(offset)) },
+            ir::PlaceKind::Var { var, offset: None } => {
+                ir::PlaceKind::Var { var, offset: Some(Box::new(offset)) }
+            }
             ir::PlaceKind::Var { var, offset: Some(base) } => {
                 let sum = binary(ir::BinaryOp::Add, *base, offset, ir::Ty::I64, span);
                 ir::PlaceKind::Var { var, offset: Some(Box::new(sum)) }
@@ -761,7 +807,9 @@ pub(super) fn offset_place(kind: ir::PlaceKind, offset: u32) -> ir::PlaceKind {
         ir::PlaceKind::Var { var, offset: Some(base) } => {
             ir::PlaceKind::Var { var, offset: Some(Box::new(add(*base, ir::Ty::I64))) }
         }
-        ir::PlaceKind::Elem { var, key, offset: base } => ir::PlaceKind::Elem { var, key, offset: base + offset },
+        ir::PlaceKind::Elem { var, key, offset: base } => {
+            ir::PlaceKind::Elem { var, key, offset: base + offset }
+        }
         ir::PlaceKind::Mem { addr, space } => {
             ir::PlaceKind::Mem { addr: Box::new(add(*addr, ir::Ty::U64)), space }
         }

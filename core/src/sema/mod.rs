@@ -124,9 +124,11 @@ pub fn compile(
     for (text, kind, ast) in parsed {
         for item in &ast.items {
             let result = match item {
-                ast::Item::Clause(clause) if kind == ProgramKind::Library => {
-                    Err(Diag::error(Tag::D_PRAGMA_SCOPE, clause.span, "probe clauses may not stand in a library"))
-                }
+                ast::Item::Clause(clause) if kind == ProgramKind::Library => Err(Diag::error(
+                    Tag::D_PRAGMA_SCOPE,
+                    clause.span,
+                    "probe clauses may not stand in a library",
+                )),
                 ast::Item::Clause(clause) => checker.clause(clause, zdefs).map(|id| {
                     if let Some(text) = text {
                         out.clauses_of[text].push(id);
@@ -155,7 +157,12 @@ pub fn compile(
 type ParsedText = (Option<usize>, ProgramKind, ast::Ast);
 
 /// Parses the library parts that are called for, then the texts.
-fn parse_all(texts: &[ProgramText], config: &CompileConfig, options: &Options, out: &mut Compiled) -> Vec<ParsedText> {
+fn parse_all(
+    texts: &[ProgramText],
+    config: &CompileConfig,
+    options: &Options,
+    out: &mut Compiled,
+) -> Vec<ParsedText> {
     let seed = crate::types::Types::new(256);
     let mut typedefs: HashSet<String> = HashSet::new();
     let mut used: BTreeSet<usize> = BTreeSet::new();
@@ -216,7 +223,8 @@ fn stability_report(clause: &ast::Clause) -> String {
     let attributes = stability::Attributes::STABLE.to_string();
     let mut words = attributes.split('/');
     let mut block = String::new();
-    let (name, data, class) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let (name, data, class) =
+        (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
     for title in ["Minimum Probe Description Attributes", "Minimum Statement Attributes"] {
         block.push_str(&format!(
             "\t{title}\n\t\tIdentifier Names: {name}\n\t\tData Semantics:   {data}\n\t\tDependency Class: {class}\n"

@@ -10,7 +10,11 @@ pub(super) fn options(pragma: &ast::Pragma, options: &mut Options) -> Res<()> {
     let words: Vec<&str> = pragma.words.iter().map(String::as_str).collect();
     let ["pragma", "D", "option", rest @ ..] = words.as_slice() else { return Ok(()) };
     let [setting] = rest else {
-        return Err(Diag::error(Tag::D_PRAGMA_MALFORM, pragma.span, "malformed #pragma D option: name or name=value expected"));
+        return Err(Diag::error(
+            Tag::D_PRAGMA_MALFORM,
+            pragma.span,
+            "malformed #pragma D option: name or name=value expected",
+        ));
     };
     let (name, value) = match setting.split_once('=') {
         Some((name, value)) => (name, Some(value.trim_matches('"'))),
@@ -42,9 +46,11 @@ impl Checker<'_> {
                 [kind, _] if matches!(*kind, "provider" | "module" | "library") => Ok(()),
                 _ => malformed("depends_on: provider, module or library and a name expected"),
             },
-            ["pragma", "D", other, ..] => {
-                Err(Diag::error(Tag::D_PRAGMA_INVAL, pragma.span, format!("invalid #pragma directive: D {other}")))
-            }
+            ["pragma", "D", other, ..] => Err(Diag::error(
+                Tag::D_PRAGMA_INVAL,
+                pragma.span,
+                format!("invalid #pragma directive: D {other}"),
+            )),
             // Pragmas of C compilers are none of our business.
             _ => Ok(()),
         }
@@ -62,7 +68,11 @@ impl Checker<'_> {
         let mut names: Vec<&str> = Vec::new();
         for probe in &provider.probes {
             if names.contains(&probe.name.text.as_str()) {
-                return Err(Diag::error(Tag::D_PROV_PRDUP, probe.span, format!("probe {} is redeclared", probe.name.text)));
+                return Err(Diag::error(
+                    Tag::D_PROV_PRDUP,
+                    probe.span,
+                    format!("probe {} is redeclared", probe.name.text),
+                ));
             }
             names.push(&probe.name.text);
             for param in probe.native.iter().chain(probe.translated.iter().flatten()) {

@@ -6,7 +6,13 @@ use crate::ir::{self, ActionDef, ActionKind, Field, RecordLayout, Stmt, Ty};
 
 impl Checker<'_> {
     /// Adds an action with its values to the clause's record and gives the statement that fills it.
-    pub(super) fn record(&mut self, kind: ActionKind, values: Vec<ir::Expr>, types: Vec<Ty>, span: Span) -> Stmt {
+    pub(super) fn record(
+        &mut self,
+        kind: ActionKind,
+        values: Vec<ir::Expr>,
+        types: Vec<Ty>,
+        span: Span,
+    ) -> Stmt {
         let layout = &mut self.clause.record;
         let action = layout.actions.len() as u32;
         let first = layout.fields.len() as u32;

@@ -28,7 +28,8 @@ impl Attributes {
             let word = words.next()?;
             table.iter().position(|t| t.eq_ignore_ascii_case(word)).map(|i| i as u8)
         };
-        let attributes = Attributes { name: rank(STABILITIES)?, data: rank(STABILITIES)?, class: rank(CLASSES)? };
+        let attributes =
+            Attributes { name: rank(STABILITIES)?, data: rank(STABILITIES)?, class: rank(CLASSES)? };
         words.next().is_none().then_some(attributes)
     }
 

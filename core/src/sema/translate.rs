@@ -31,14 +31,21 @@ impl Checker<'_> {
             return Err(Diag::error(
                 Tag::D_XLATE_REDECL,
                 t.span,
-                format!("translator from {} to {} has been redeclared", self.quoted(input), self.quoted(output)),
+                format!(
+                    "translator from {} to {} has been redeclared",
+                    self.quoted(input),
+                    self.quoted(output)
+                ),
             ));
         }
         // The members are checked here once, with the input standing for itself.
         let ir_ty = self.value_type(input, t.input.span)?;
         let stand_in = super::node::expr(crate::ir::ExprKind::Arg(0), ir_ty, t.span);
         let place = crate::ir::Place {
-            kind: crate::ir::PlaceKind::Mem { addr: Box::new(stand_in.clone()), space: crate::ir::Space::Any },
+            kind: crate::ir::PlaceKind::Mem {
+                addr: Box::new(stand_in.clone()),
+                space: crate::ir::Space::Any,
+            },
             ty: ir_ty,
             bits: None,
             span: t.span,
@@ -88,7 +95,8 @@ impl Checker<'_> {
         let same = |t: &Translator| {
             self.types.resolve(t.output) == output
                 && (self.types.resolve(t.input) == self.types.resolve(input)
-                    || self.types.name(self.types.resolve(t.input)) == self.types.name(self.types.resolve(input)))
+                    || self.types.name(self.types.resolve(t.input))
+                        == self.types.name(self.types.resolve(input)))
         };
         if let Some(found) = self.translators.iter().position(same) {
             return Some(found);

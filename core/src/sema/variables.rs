@@ -39,7 +39,8 @@ impl Checker<'_> {
                 ));
             }
             let ty = self.value_type(info.ty, span)?;
-            let place = ir::Place { kind: ir::PlaceKind::Var { var: info.id, offset: None }, ty, bits: None, span };
+            let place =
+                ir::Place { kind: ir::PlaceKind::Var { var: info.id, offset: None }, ty, bits: None, span };
             return Ok(Node { ty: info.ty, kind: Kind::Place { place, writable: true }, span });
         }
         if scope != Scope::Global {
@@ -50,7 +51,11 @@ impl Checker<'_> {
         }
         if let Some(inline) = self.inlines.get(name).cloned() {
             if !inline.params.is_empty() {
-                return Err(Diag::error(Tag::D_ARR_BADREF, span, format!("inline {name} takes arguments: {name}[...]")));
+                return Err(Diag::error(
+                    Tag::D_ARR_BADREF,
+                    span,
+                    format!("inline {name} takes arguments: {name}[...]"),
+                ));
             }
             return self.expand_inline(&inline, Vec::new(), span);
         }
@@ -63,7 +68,11 @@ impl Checker<'_> {
             return Ok(self.int_node(value, span));
         }
         if crate::builtins::functions::find(name).is_some() {
-            return Err(Diag::error(Tag::D_IDENT_BADREF, span, format!("{name} is a function and must be called: {name}()")));
+            return Err(Diag::error(
+                Tag::D_IDENT_BADREF,
+                span,
+                format!("{name} is a function and must be called: {name}()"),
+            ));
         }
         Err(self.undefined(scope, name, span))
     }
@@ -129,7 +138,11 @@ impl Checker<'_> {
     /// Evaluates an inline with its parameters bound, converted to its declared type.
     pub(super) fn expand_inline(&mut self, inline: &InlineDef, args: Vec<Node>, span: Span) -> Res<Node> {
         if self.inline_depth >= MAX_EXPANSION {
-            return Err(Diag::error(Tag::D_IDENT_BADREF, span, "inline definitions expand each other too deeply"));
+            return Err(Diag::error(
+                Tag::D_IDENT_BADREF,
+                span,
+                "inline definitions expand each other too deeply",
+            ));
         }
         let outer = self.bindings.len();
         for ((name, ty), arg) in inline.params.iter().zip(args) {
@@ -162,7 +175,8 @@ impl Checker<'_> {
     ) -> Res<Option<Node>> {
         if let Some(info) = self.variables.get(&(scope, name.to_string())).cloned() {
             let Some(key_types) = info.key else {
-                let indexable = self.types.element(info.ty).is_some() || self.types.pointee(info.ty).is_some();
+                let indexable =
+                    self.types.element(info.ty).is_some() || self.types.pointee(info.ty).is_some();
                 if indexable {
                     return Ok(None);
                 }
@@ -174,7 +188,12 @@ impl Checker<'_> {
             };
             let key = self.tuple(name, &key_types, index, span)?;
             let ty = self.value_type(info.ty, span)?;
-            let place = ir::Place { kind: ir::PlaceKind::Elem { var: info.id, key, offset: 0 }, ty, bits: None, span };
+            let place = ir::Place {
+                kind: ir::PlaceKind::Elem { var: info.id, key, offset: 0 },
+                ty,
+                bits: None,
+                span,
+            };
             return Ok(Some(Node { ty: info.ty, kind: Kind::Place { place, writable: true }, span }));
         }
         if scope != Scope::Global {
@@ -212,12 +231,21 @@ impl Checker<'_> {
         Diag::error(
             Tag::D_PROTO_LEN,
             span,
-            format!("{name}[ ] prototype mismatch: {given} arg{} passed, {wanted} expected", if given == 1 { "" } else { "s" }),
+            format!(
+                "{name}[ ] prototype mismatch: {given} arg{} passed, {wanted} expected",
+                if given == 1 { "" } else { "s" }
+            ),
         )
     }
 
     /// Checks a key tuple against the key's types.
-    pub(super) fn tuple(&mut self, name: &str, types: &[TypeId], index: &[ast::Expr], span: Span) -> Res<Vec<ir::Expr>> {
+    pub(super) fn tuple(
+        &mut self,
+        name: &str,
+        types: &[TypeId],
+        index: &[ast::Expr],
+        span: Span,
+    ) -> Res<Vec<ir::Expr>> {
         if types.len() != index.len() {
             return Err(self.tuple_length(name, index.len(), types.len(), span));
         }
@@ -272,16 +300,32 @@ impl Checker<'_> {
         let node = self.operand(value)?;
         let right_ty = node.ty;
         let (compute, operand) = if let Some(to) = self.types.pointee(ty) {
-            if !matches!(op, ast::BinaryOp::Add | ast::BinaryOp::Sub) || self.types.integer(right_ty).is_none() {
-                return Err(Diag::error(Tag::D_OP_INT, span, format!("operator {text} requires operands of integral type")));
+            if !matches!(op, ast::BinaryOp::Add | ast::BinaryOp::Sub)
+                || self.types.integer(right_ty).is_none()
+            {
+                return Err(Diag::error(
+                    Tag::D_OP_INT,
+                    span,
+                    format!("operator {text} requires operands of integral type"),
+                ));
             }
             let size = self.types.size(to).unwrap_or(1).max(1) as i64;
             let value = cast(self.rvalue(node)?, ir::Ty::I64);
-            let scaled = super::node::binary(ir::BinaryOp::Mul, value, constant(size, ir::Ty::I64, span), ir::Ty::I64, span);
+            let scaled = super::node::binary(
+                ir::BinaryOp::Mul,
+                value,
+                constant(size, ir::Ty::I64, span),
+                ir::Ty::I64,
+                span,
+            );
             (ir::Ty::U64, cast(scaled, ir::Ty::U64))
         } else {
             if self.types.integer(ty).is_none() || self.types.integer(right_ty).is_none() {
-                return Err(Diag::error(Tag::D_OP_ARITH, span, format!("operator {text} requires operands of arithmetic type")));
+                return Err(Diag::error(
+                    Tag::D_OP_ARITH,
+                    span,
+                    format!("operator {text} requires operands of arithmetic type"),
+                ));
             }
             if matches!(op, ast::BinaryOp::Div | ast::BinaryOp::Mod) && node.constant() == Some(0) {
                 return Err(Diag::error(Tag::D_DIV_ZERO, span, "expression contains division by zero"));
@@ -291,12 +335,24 @@ impl Checker<'_> {
             (compute, cast(self.rvalue(node)?, compute))
         };
         let ir_ty = place.ty;
-        let kind = ExprKind::Update { place: Box::new(place), op: ir_op(op), value: Box::new(operand), compute, old: false };
+        let kind = ExprKind::Update {
+            place: Box::new(place),
+            op: ir_op(op),
+            value: Box::new(operand),
+            compute,
+            old: false,
+        };
         Ok(Node::value(ty, expr(kind, ir_ty, span)))
     }
 
     /// `++x`, `x--`, ...
-    pub(super) fn increment(&mut self, increment: bool, prefix: bool, target: &ast::Expr, span: Span) -> Res<Node> {
+    pub(super) fn increment(
+        &mut self,
+        increment: bool,
+        prefix: bool,
+        target: &ast::Expr,
+        span: Span,
+    ) -> Res<Node> {
         let int64 = Node::value(self.types.basic().int64, constant(0, ir::Ty::I64, span));
         self.create_on_assignment(target, &int64)?;
         let text = if increment { "++" } else { "--" };
@@ -330,17 +386,27 @@ impl Checker<'_> {
         match node.kind {
             Kind::Place { place, writable: true } => {
                 if self.types.has_qualifier(node.ty, crate::types::Qualifier::Const) {
-                    return Err(Diag::error(Tag::D_OP_WRITE, target.span, format!("operator {op} cannot be applied to read-only data")));
+                    return Err(Diag::error(
+                        Tag::D_OP_WRITE,
+                        target.span,
+                        format!("operator {op} cannot be applied to read-only data"),
+                    ));
                 }
                 Ok((place, node.ty))
             }
-            Kind::Place { .. } => {
-                Err(Diag::error(Tag::D_OP_WRITE, target.span, format!("operator {op} cannot be applied to read-only data")))
-            }
+            Kind::Place { .. } => Err(Diag::error(
+                Tag::D_OP_WRITE,
+                target.span,
+                format!("operator {op} cannot be applied to read-only data"),
+            )),
             _ => {
                 let named = matches!(&target.kind, ast::ExprKind::Ident { .. } | ast::ExprKind::Index { .. });
                 let tag = if named { Tag::D_OP_WRITE } else { Tag::D_OP_LVAL };
-                Err(Diag::error(tag, target.span, format!("operator {op} requires modifiable lvalue as an operand")))
+                Err(Diag::error(
+                    tag,
+                    target.span,
+                    format!("operator {op} requires modifiable lvalue as an operand"),
+                ))
             }
         }
     }
@@ -368,10 +434,18 @@ impl Checker<'_> {
             return Ok(());
         }
         if let Kind::Translated { .. } = value.kind {
-            return Err(Diag::error(Tag::D_OP_DYN, target.span, format!("cannot assign a translated object to {name}: assign one of its members")));
+            return Err(Diag::error(
+                Tag::D_OP_DYN,
+                target.span,
+                format!("cannot assign a translated object to {name}: assign one of its members"),
+            ));
         }
         if let Kind::Void(_) = value.kind {
-            return Err(Diag::error(Tag::D_OP_VFPTR, target.span, format!("cannot assign a void expression to {name}")));
+            return Err(Diag::error(
+                Tag::D_OP_VFPTR,
+                target.span,
+                format!("cannot assign a void expression to {name}"),
+            ));
         }
         let ty = match self.types.base(value.ty) {
             Type::Array { .. } if self.is_stringlike(value.ty) => self.types.basic().string,
@@ -383,7 +457,9 @@ impl Checker<'_> {
                 return Err(Diag::error(
                     Tag::D_ARR_LOCAL,
                     target.span,
-                    format!("this->{name}[ ] may not be used: clause-local associative arrays are not supported"),
+                    format!(
+                        "this->{name}[ ] may not be used: clause-local associative arrays are not supported"
+                    ),
                 ));
             }
             Some(index) => {
@@ -404,7 +480,11 @@ impl Checker<'_> {
     }
 
     fn unqualified(&self, mut ty: TypeId) -> TypeId {
-        while let Type::Qualified { qualifier: crate::types::Qualifier::Const | crate::types::Qualifier::Volatile, to } = self.types.get(ty) {
+        while let Type::Qualified {
+            qualifier: crate::types::Qualifier::Const | crate::types::Qualifier::Volatile,
+            to,
+        } = self.types.get(ty)
+        {
             ty = *to;
         }
         ty
@@ -418,11 +498,17 @@ impl Checker<'_> {
         };
         let Some((address, ty)) = found else {
             let shown = module.map_or(format!("`{name}"), |m| format!("{m}`{name}"));
-            return Err(Diag::error(Tag::D_IDENT_UNDEF, span, format!("failed to resolve {shown}: Unknown symbol name")));
+            return Err(Diag::error(
+                Tag::D_IDENT_UNDEF,
+                span,
+                format!("failed to resolve {shown}: Unknown symbol name"),
+            ));
         };
         let addr = constant(address as i64, ir::Ty::U64, span);
         match ty {
-            Some(ty) if self.ir_type(ty).is_some() && !matches!(self.types.base(ty), Type::Function { .. }) => {
+            Some(ty)
+                if self.ir_type(ty).is_some() && !matches!(self.types.base(ty), Type::Function { .. }) =>
+            {
                 self.memory(addr, ir::Space::Any, ty, span)
             }
             // Without a type the symbol can only be taken the address of.

@@ -68,8 +68,11 @@ impl Default for Basic {
     }
 }
 
+/// Picks one of the basic types.
+type Chosen = fn(&Basic) -> TypeId;
+
 /// Typedefs: name and the basic type it stands for.
-const TYPEDEFS: &[(&str, fn(&Basic) -> TypeId)] = &[
+const TYPEDEFS: &[(&str, Chosen)] = &[
     ("int8_t", |b| b.signed_char),
     ("int16_t", |b| b.short),
     ("int32_t", |b| b.int),
