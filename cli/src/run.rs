@@ -58,7 +58,7 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
     }
     let (programs, names) = texts::programs(given, &options).map_err(fail)?;
     if given.has(Flag::Header) {
-        return header::write(given, &programs, &names).map(|()| 0).map_err(|error| fail(error));
+        return header::write(given, &programs, &names).map(|()| 0).map_err(fail);
     }
     let targets = Targets::take(given, &options)?;
     let mut backend = Ebpf::new(EbpfConfig { targets: targets.pids.clone(), children: targets.children });
