@@ -125,6 +125,8 @@ impl KernelOffsets {
             tgid: member("tgid"),
             pid: member("pid"),
             comm: member("comm"),
+            cred: member("cred"),
+            uid: btf.find_struct("cred").and_then(|cred| btf.member(cred, "uid")),
         }
     }
 }

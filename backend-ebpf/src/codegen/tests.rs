@@ -356,6 +356,8 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         filter: PidFilter::Any,
         errno: false,
         provider_pid: false,
+        guard: Vec::new(),
+        task: None,
         at_entry: true,
     }
 }

@@ -166,7 +166,7 @@ impl Running {
                 }
             }
         }
-        let progs = load::load_programs(&image, &self.plan.groups, from, &self.maps, &self.features)
+        let progs = load::load_programs(&image, &self.plan.groups, &self.plan.attach, from, &self.maps, &self.features)
             .map_err(|error| match error {
                 LoadError::System(error) => error,
                 LoadError::Script(diags) => broken(diags),

@@ -1,7 +1,9 @@
 //! An image becomes maps and loaded programs.
 
+use super::plan::Attach;
 use super::system;
 use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, SiteGroup, Target};
+use crate::kernel::btf_ids::{self, BtfKind};
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
@@ -57,18 +59,28 @@ pub fn create_maps(defs: &[MapDef], maps: &mut Maps) -> Result<(), BackendError>
     Ok(())
 }
 
-fn kind(hook: Hook, features: &Features) -> Kind {
+fn kind(hook: Hook, id: u32, features: &Features) -> Kind {
     match hook {
         Hook::Uprobe => features.uprobe_kind(),
         Hook::PerfEvent => Kind::PerfEvent,
         Hook::TestRun | Hook::SysEnter | Hook::SysExit | Hook::RawTracepoint => Kind::RawTracepoint,
+        Hook::BtfTracepoint => Kind::TracepointBtf(id),
     }
+}
+
+/// The BTF id of a tracepoint's `btf_trace_NAME`.
+fn tracepoint_id(name: &str) -> Result<u32, BackendError> {
+    let name = format!("btf_trace_{name}");
+    let found = btf_ids::find(BtfKind::Typedef, &[&name]).map_err(system)?;
+    let id = found.first().copied().flatten();
+    id.ok_or_else(|| BackendError::new(format!("this kernel has no {name}")))
 }
 
 /// Loads the image's programs of the groups from `from` on.
 pub fn load_programs(
     image: &Image,
     groups: &[SiteGroup],
+    attach: &[Attach],
     from: usize,
     maps: &Maps,
     features: &Features,
@@ -80,8 +92,12 @@ pub fn load_programs(
             .code
             .with_maps(|id| maps.get(&id.0).map(Map::raw_fd))
             .map_err(|id| BackendError::new(format!("internal error: no map {}", id.0)))?;
+        let id = match attach.get(program.group) {
+            Some(Attach::BtfTracepoint(name)) => tracepoint_id(name)?,
+            _ => 0,
+        };
         let spec = ProgSpec {
-            kind: kind(group.hook, features),
+            kind: kind(group.hook, id, features),
             name: &program.name,
             insns: &insns,
             functions: &program.code.functions,

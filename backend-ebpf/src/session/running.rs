@@ -103,7 +103,7 @@ impl Running {
         let image = compile(&input).map_err(LoadError::Script)?;
         let mut maps = Maps::new();
         load::create_maps(&image.maps, &mut maps)?;
-        let progs = load::load_programs(&image, &plan.groups, 0, &maps, features)?;
+        let progs = load::load_programs(&image, &plan.groups, &plan.attach, 0, &maps, features)?;
         let map = |id: crate::codegen::asm::MapId| {
             maps.get(&id.0).ok_or_else(|| BackendError::new("internal error: a map is missing"))
         };
@@ -172,6 +172,9 @@ impl Running {
                 }
                 Attach::SysExit => {
                     self.links.push(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
+                }
+                Attach::BtfTracepoint(_) => {
+                    self.links.push(link::attach_btf(prog, 0).map_err(system)?);
                 }
                 Attach::RawTracepoint(name) => {
                     self.links.push(link::attach_raw_tracepoint(prog, name, 0).map_err(system)?);
