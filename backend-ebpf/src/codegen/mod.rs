@@ -111,7 +111,11 @@ pub enum ArgSource {
     /// Another source and a distance: the address of a part of a structure.
     Offset(Box<ArgSource>, i32),
     /// Some bits of another source.
-    Bits { from: Box<ArgSource>, shift: u8, mask: u32 },
+    Bits {
+        from: Box<ArgSource>,
+        shift: u8,
+        mask: u32,
+    },
     /// One of two sources.
     Select(Box<Test>, Box<ArgSource>, Box<ArgSource>),
     /// Is the current thread the first of its process?

@@ -2,8 +2,9 @@
 
 use super::plan::Attach;
 use super::system;
+use crate::btf::{self, Btf};
+use crate::codegen::layout;
 use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, SiteGroup, Target};
-use crate::kernel::btf_ids::{self, BtfKind};
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
@@ -15,13 +16,11 @@ use std::collections::BTreeMap;
 pub type Maps = BTreeMap<u32, Map>;
 
 /// The kernel that this runs on, as far as a script needs to know it.
-pub fn target(program: &Program, features: &Features) -> Result<Target, BackendError> {
+pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> Result<Target, BackendError> {
     let ncpu = cpus::possible().map_err(system)?.len() as u32;
     // A few milliseconds, so only for scripts that gain from it.
-    let offsets = match KernelOffsets::wanted(program) {
-        true => std::fs::read("/sys/kernel/btf/vmlinux")
-            .map(|blob| KernelOffsets::from_btf(&blob))
-            .unwrap_or_default(),
+    let offsets = match KernelOffsets::wanted(program) || groups.iter().any(|group| group.task.is_some()) {
+        true => Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default(),
         false => KernelOffsets::default(),
     };
     Ok(Target {
@@ -45,9 +44,14 @@ pub fn limits(_options: &Options) -> Limits {
 }
 
 /// Creates the maps that are not there yet.
+///
+/// Programs that come later may need larger scratch frames than the first: they get frames of their own, and
+/// the earlier programs keep theirs.
 pub fn create_maps(defs: &[MapDef], maps: &mut Maps) -> Result<(), BackendError> {
     for def in defs {
-        if maps.contains_key(&def.id.0) {
+        if let Some(map) = maps.get(&def.id.0)
+            && (def.id != layout::FRAMES || map.spec().value_size >= def.spec.value_size)
+        {
             continue;
         }
         let map = Map::create(def.spec.clone()).map_err(system)?;
@@ -70,10 +74,11 @@ fn kind(hook: Hook, id: u32, features: &Features) -> Kind {
 
 /// The BTF id of a tracepoint's `btf_trace_NAME`.
 fn tracepoint_id(name: &str) -> Result<u32, BackendError> {
-    let name = format!("btf_trace_{name}");
-    let found = btf_ids::find(BtfKind::Typedef, &[&name]).map_err(system)?;
-    let id = found.first().copied().flatten();
-    id.ok_or_else(|| BackendError::new(format!("this kernel has no {name}")))
+    let found = Btf::vmlinux().and_then(|btf| btf.find(&[btf::Kind::Typedef], &format!("btf_trace_{name}")));
+    match found {
+        Some(entry) => Ok(entry.id),
+        None => Err(BackendError::new(format!("the kernel's BTF has no tracepoint {name}"))),
+    }
 }
 
 /// Loads the image's programs of the groups from `from` on.

@@ -55,7 +55,7 @@ pub struct Running {
     control: MappedArray,
     drops: MappedArray,
     ring: RingBuffer,
-    banks: Banks,
+    pub(super) banks: Banks,
     symbols: SessionSymbols,
     children: Vec<Child>,
     grabs: Vec<Grab>,
@@ -96,7 +96,7 @@ impl Running {
             program,
             groups: &plan.groups,
             limits: load::limits(options),
-            target: load::target(program, features)?,
+            target: load::target(program, &plan.groups, features)?,
             errors: plan.errors.clone(),
             probe: &|id| probe_for_programs(shelf, id),
         };
