@@ -12,7 +12,9 @@ impl Parser<'_> {
     /// `storage specifiers declarator, ... ;`.
     pub(super) fn declaration(&mut self) -> R<Declaration> {
         let start = self.span();
+        let errors = self.diags.len();
         let (storage, specifiers) = self.specifiers(true)?;
+        let one_class = self.diags.len() == errors;
         let mut declarators = Vec::new();
         if !self.at_op(";") {
             loop {
@@ -29,9 +31,8 @@ impl Parser<'_> {
         }
         self.expect_op(";")?;
         let span = self.span_from(start);
-        if matches!(storage, Some(Storage::Static | Storage::Register | Storage::Auto))
-            && !declarators.is_empty()
-        {
+        let meaningless = matches!(storage, Some(Storage::Static | Storage::Register | Storage::Auto));
+        if meaningless && one_class && !declarators.is_empty() {
             let message = "specified storage class not appropriate in D";
             self.report(Tag::D_DECL_BADCLASS, span, message);
         }
