@@ -61,7 +61,7 @@ impl Parser<'_> {
         name == "_Bool"
             || self.types.contains(name)
             || !self.idents.contains(name) && known(name)
-            || name.rsplit_once('`').is_some_and(|(_, base)| known(base))
+            || name.rsplit_once('`').is_some_and(|(_, base)| known(base) || self.types.contains(base))
     }
 
     /// ``vmlinux`struct s``: the module before the word instead of before the tag.
