@@ -35,6 +35,12 @@ impl Tag {
     }
 }
 
+/// A longer name of a tag.
+impl Tag {
+    /// [`Tag::D_DECL_LOCASSC`].
+    pub const D_DECL_LOCASSOC: Tag = Tag::D_DECL_LOCASSC;
+}
+
 impl std::fmt::Display for Tag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
@@ -159,7 +165,6 @@ tags! {
     D_DECL_PROTO_VOID "void must be the only parameter"
     D_DECL_PROTO_VARARGS "... must be last"
     D_DECL_PROTO_FORM "a prototype has a malformed parameter"
-    D_DECL_LOCASSOC "a clause-local associative array"
     D_DECL_SCOPE "a scoping operator is not usable here"
     D_DECL_INCOMPLETE "a type is incomplete"
     D_DECL_IDRED "an identifier is declared twice"
@@ -285,6 +290,36 @@ tags! {
     D_FREOPEN_INVALID "freopen needs a file name"
     D_SETOPT_INVALID "setopt has the wrong arguments"
     D_PCAP_PROTO "pcap has the wrong arguments"
+    D_ACT_RETURN "return() has the wrong arguments"
+    D_AGG_COMM "an aggregation may not follow commit()"
+    D_ALLOCA_INCOMPAT "alloca() pointers and others are mixed in one variable"
+    D_ALLOCA_SIZE "alloca() needs more memory than the scratch space has"
+    D_ARGS_XLATOR "no translator for a probe's argument"
+    D_DECL_ARRBIG "an array dimension is too big"
+    D_DECL_BADCLASS "the storage class has no meaning in D"
+    D_DECL_LOCASSC "a clause-local associative array"
+    D_DECL_MNAME "a member is declared twice"
+    D_DREC_COMM "a data-recording action may not follow commit()"
+    D_IDENT_AMBIG "the identifier has several meanings"
+    D_KEY_TYPE "an expression cannot be an array's key"
+    D_LLQUANT_HMAGTYPE "llquantize's high magnitude is not a constant"
+    D_LLQUANT_HMAGVAL "llquantize's high magnitude is out of range"
+    D_LLQUANT_LMAGTYPE "llquantize's low magnitude is not a constant"
+    D_LLQUANT_LMAGVAL "llquantize's low magnitude is out of range"
+    D_LLQUANT_MATCHFACTOR "llquantize is used with another factor"
+    D_LLQUANT_MATCHHMAG "llquantize is used with another high magnitude"
+    D_LLQUANT_MATCHLMAG "llquantize is used with another low magnitude"
+    D_LLQUANT_MATCHSTEPS "llquantize is used with other steps"
+    D_LLQUANT_STEPTYPE "llquantize's steps are not a constant"
+    D_LLQUANT_STEPVAL "llquantize's steps are out of range"
+    D_PCAP_ADDR "pcap's packet is not a pointer or integer"
+    D_PCAP_SIZE "pcap's size is not an integer"
+    D_PRINTF_FMT_EMPTY "an empty format string"
+    D_REGS_IDX "uregs[] has no such index"
+    D_SYM_BADREF "a symbol cannot be used so"
+    D_SYM_MODEL "a symbol's module has another data model"
+    D_SYM_NOTYPES "a symbol's module has no types"
+    D_VAR_UNDEF "the variable is used before it has a value"
     D_XLATE_TYPE "a translator's type is not usable"
     D_KTYPE "kernel types are not available"
     D_EBPF_UNSUP "the eBPF backend does not support this yet"
