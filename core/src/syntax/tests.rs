@@ -104,6 +104,7 @@ fn types_in_expressions() {
     expr("(vmlinux`foo_t)x", "(cast <vmlinux`foo_t> x)");
     expr("(struct vmlinux`task_struct *)x", "(cast <(struct vmlinux`task_struct) (_ *)> x)");
     expr("(vmlinux`struct s *)x", "(cast <(struct vmlinux`s) (_ *)> x)");
+    expr("(D`size_t)x + (C`int)y", "(+ (cast <size_t> x) (cast <int> y))");
     expr("(vmlinux`size_t)x", "(cast <vmlinux`size_t> x)");
     expr("(char **)x", "(cast <char (_ * *)> x)");
     expr("(foo) + 1", "(+ foo 1)");
