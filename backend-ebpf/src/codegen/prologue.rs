@@ -62,6 +62,8 @@ impl Gen<'_> {
             self.pid();
             self.asm.jump_if(Cond::Ne, Reg::R0, pid as i32, out);
         }
+        let group = self.group;
+        group.guard.iter().for_each(|test| self.test(test, out));
         self.identify(out);
         let framed = clauses.iter().any(|(_, _, traits)| traits.frame);
         if framed {

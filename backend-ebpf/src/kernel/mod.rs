@@ -8,7 +8,6 @@
 
 pub mod bpf;
 pub mod btf_blob;
-pub mod btf_ids;
 pub mod cpus;
 pub mod error;
 pub mod features;

@@ -12,7 +12,7 @@ mod syscall;
 mod syscall_table;
 pub mod usdt;
 
-use crate::codegen::ArgSource;
+use crate::codegen::{ArgSource, Test};
 use crate::kernel::perf_event::Rate;
 use crate::process::usdt_scan::{Scan, Scanner};
 use duotrace_core::backend::ProbeMatch;
@@ -42,6 +42,16 @@ pub enum How {
     Syscall { number: u32, at_return: bool },
     /// A kernel tracepoint by name.
     RawTracepoint { name: String },
+    /// A kernel tracepoint under conditions and with arguments of our own.
+    Kernel {
+        tracepoint: String,
+        /// Through BTF, which gives trusted pointers.
+        typed: bool,
+        guard: Vec<Test>,
+        args: Vec<ArgSource>,
+        /// Which argument is the task whose probe this is, if not the current one.
+        task: Option<u16>,
+    },
     /// Places in the files of one process.
     Pid { pid: u32, sites: Vec<UserSite> },
     /// A USDT probe of a file, as one process has it.

@@ -15,6 +15,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use crate::btf::KernelTypes;
 use crate::kernel::{Error, Features};
 use crate::process::child::Child;
 use crate::provider::Registry;
@@ -38,13 +39,19 @@ pub struct EbpfConfig {
 pub struct Ebpf {
     config: EbpfConfig,
     registry: Registry,
+    types: KernelTypes,
     features: Rc<Features>,
 }
 
 impl Ebpf {
     /// A backend that watches these processes.
     pub fn new(config: EbpfConfig) -> Ebpf {
-        Ebpf { config, registry: Registry::default(), features: Rc::new(Features::new()) }
+        Ebpf {
+            config,
+            registry: Registry::default(),
+            types: KernelTypes::default(),
+            features: Rc::new(Features::new()),
+        }
     }
 }
 
@@ -62,7 +69,7 @@ impl Backend for Ebpf {
     }
 
     fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
-        None
+        Some(&mut self.types)
     }
 
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {
