@@ -445,8 +445,35 @@ fn mutations() {
         ((state >> 33) as usize) % below.max(1)
     };
     let pieces = [
-        "/", "{", "}", "(", "[", "\"", "'", "/*", "$", "`", "@", "#", "\n", "\0", "\u{ff}", ";", "*", "int ",
+        "/",
+        "{",
+        "}",
+        "(",
+        "[",
+        "\"",
+        "'",
+        "/*",
+        "$",
+        "`",
+        "@",
+        "#",
+        "\n",
+        "\0",
+        "\u{ff}",
+        ";",
+        "*",
+        "int ",
         ":",
+        "::",
+        "1:",
+        "\\",
+        "m`struct ",
+        "size_t ",
+        "static ",
+        "a.b`",
+        "0x",
+        "$9",
+        "#line 3 \"f\n",
     ];
     for round in 0..6000 {
         let mut text: Vec<char> = corpus[round % corpus.len()].chars().collect();
