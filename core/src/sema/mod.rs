@@ -8,6 +8,7 @@
 
 mod action;
 mod aggregate;
+mod assign;
 mod call;
 mod checker;
 mod clause;
@@ -17,6 +18,8 @@ mod expr;
 mod library;
 mod nearest;
 mod node;
+mod objects;
+mod operators;
 mod pragma;
 mod record;
 pub mod stability;
