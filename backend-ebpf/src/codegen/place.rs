@@ -190,6 +190,12 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R1, Reg::R0);
                 self.alu(Alu::Rsh, Reg::R1, 48);
                 let bad = self.fault(Fault::BadAddr, true);
+                if !self.plan.uses_scratch {
+                    // Nothing can be written; what follows is never reached but must look right.
+                    self.asm.jump_if(Cond::Eq, Reg::R0, Reg::R0, bad);
+                    self.frame_ptr(Reg::R1, 0);
+                    return Ok(());
+                }
                 self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, bad);
                 self.scratch_address(access_bytes(place.ty))?;
                 self.asm.mov(Reg::R1, Reg::R0);

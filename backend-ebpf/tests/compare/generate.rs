@@ -105,6 +105,10 @@ pub struct Generator {
     depth: usize,
     /// At the top of a statement strings may be assigned to local variables.
     top: bool,
+    /// The clause is one of the ERROR probe.
+    errors: bool,
+    /// Strings that are wanted here should not be NULL.
+    solid: bool,
 }
 
 impl Generator {
@@ -118,12 +122,15 @@ impl Generator {
             record: RecordLayout::default(),
             depth: 0,
             top: false,
+            errors: false,
+            solid: false,
         }
     }
 
     /// A program of some clauses of probe 1 (and 2), the last perhaps of the ERROR probe (3); how many are.
     pub fn program(mut self) -> (Program, usize) {
-        self.program.strsize = self.random.pick(&[8, 16, 17, 32, 64, 256, 256]);
+        self.program.strsize =
+            if self.random.one_in(16) { 256 } else { self.random.pick(&[8, 9, 15, 16, 17, 24, 32]) };
         self.variables();
         self.aggregations();
         let clauses = 1 + self.random.below(3);
@@ -202,8 +209,14 @@ impl Generator {
 
     fn clause(&mut self, probe: u32) -> Clause {
         self.record = RecordLayout::default();
-        let predicate = self.random.one_in(2).then(|| self.number(Ty::I32, 3));
+        self.errors = probe == 3;
+        let predicate = self.random.one_in(4).then(|| self.number(Ty::I32, 3));
         let mut body = Vec::new();
+        if let Some(pointer) = self.pointer.filter(|_| self.program.clauses.is_empty()) {
+            let call = expr(ExprKind::Call(Subroutine::Alloca, vec![constant(64, Ty::U64)]), Ty::U64);
+            let place = Box::new(self.var_place(pointer, Ty::U64));
+            body.push(Stmt::Expr(expr(ExprKind::Assign { place, value: Box::new(call) }, Ty::U64)));
+        }
         for _ in 0..1 + self.random.below(4) {
             let stmt = self.statement(2);
             body.push(stmt);
@@ -323,6 +336,20 @@ impl Generator {
         Place { kind: PlaceKind::Var { var: id, offset: None }, ty, bits: None, span: Span::default() }
     }
 
+    /// A part of a key: at the end of the depth a constant, one of few so that elements are met again.
+    fn key_part(&mut self, ty: Ty, depth: usize) -> Expr {
+        if depth > 0 && self.random.one_in(2) {
+            return self.value(ty, depth - 1);
+        }
+        match ty {
+            Ty::Str => {
+                let text = self.random.pick(&["", "a", "key", "1234567"]);
+                expr(ExprKind::StrConst(text.as_bytes().to_vec()), Ty::Str)
+            }
+            ty => constant(self.random.below(3) as i64 - 1, ty),
+        }
+    }
+
     /// A place of a type, if some variable has one.
     fn place(&mut self, ty: Ty, depth: usize, local_strings: bool) -> Option<Place> {
         let fits = |var: &Variable| match (var.ty, ty) {
@@ -357,7 +384,7 @@ impl Generator {
         }
         let kind = match (&var.key, var.ty) {
             (Some(key), object) => {
-                let key = key.iter().map(|ty| self.value(*ty, depth.min(2))).collect();
+                let key = key.iter().map(|ty| self.key_part(*ty, depth.min(2))).collect();
                 let offset = match object {
                     Ty::Bytes(size) => self.random.below((size - width) as usize + 1) as u32,
                     _ => 0,
@@ -414,6 +441,7 @@ impl Generator {
         let compute = if self.random.one_in(2) { ty } else { self.random.pick(&INTS) };
         let op = self.arithmetic();
         let value = Box::new(self.number(compute, depth.saturating_sub(1)));
+        let value = self.divisor(op, value);
         expr(ExprKind::Update { place, op, value, compute, old: self.random.one_in(2) }, ty)
     }
 
@@ -438,7 +466,7 @@ impl Generator {
 
     /// A small number, now and then not so small.
     fn small(&mut self, below: i64) -> Expr {
-        match self.random.below(4) {
+        match self.random.below(12) {
             0 => self.number(Ty::I64, 1),
             _ => constant(self.random.below(below as usize) as i64, Ty::I64),
         }
@@ -449,6 +477,23 @@ impl Generator {
         self.random.pick(&[Add, Sub, Mul, Div, Mod, And, Or, Xor, Shl, Shr])
     }
 
+    /// The right operand, seldom zero where that is a fault.
+    fn divisor(&mut self, op: BinaryOp, value: Box<Expr>) -> Box<Expr> {
+        if !matches!(op, BinaryOp::Div | BinaryOp::Mod) || self.random.one_in(20) {
+            return value;
+        }
+        let ty = value.ty;
+        Box::new(expr(ExprKind::Binary(BinaryOp::Or, value, Box::new(constant(1, ty))), ty))
+    }
+
+    /// A string for a subroutine, to which NULL is a bad address.
+    fn argument(&mut self, depth: usize) -> Expr {
+        let before = std::mem::replace(&mut self.solid, !self.random.one_in(25));
+        let text = self.string(depth);
+        self.solid = before;
+        text
+    }
+
     fn comparison(&mut self) -> BinaryOp {
         use BinaryOp::*;
         self.random.pick(&[Eq, Ne, Lt, Le, Gt, Ge])
@@ -456,7 +501,7 @@ impl Generator {
 
     /// An address of user memory that is known, or a bad one.
     fn address(&mut self) -> Expr {
-        if self.random.one_in(12) {
+        if self.random.one_in(50) {
             return constant(self.random.pick(&[0, 8, -1, 1 << 60]), Ty::U64);
         }
         constant((self.memory.address + self.random.below(self.memory.size - 128) as u64) as i64, Ty::U64)
@@ -477,6 +522,7 @@ impl Generator {
                 if matches!(op, BinaryOp::Shl | BinaryOp::Shr) && self.random.one_in(2) {
                     *b = constant(self.random.below(70) as i64, ty);
                 }
+                let b = self.divisor(op, b);
                 expr(ExprKind::Binary(op, a, b), ty)
             }
             5 | 6 => {
@@ -558,7 +604,14 @@ impl Generator {
     fn number_leaf(&mut self, ty: Ty) -> Expr {
         match self.random.below(6) {
             0 | 1 => constant(self.random.number(), ty),
-            2 => cast(expr(ExprKind::Arg(self.random.below(5) as u32), Ty::I64), ty),
+            2 => {
+                let mut index = self.random.below(5) as u32;
+                // The offset of the instruction that failed is the code generator's own.
+                if self.errors && index == 3 {
+                    index = 5;
+                }
+                cast(expr(ExprKind::Arg(index), Ty::I64), ty)
+            }
             3 => {
                 let (builtin, of) = self.random.pick(&[
                     (Builtin::Uid, Ty::Int { bytes: 4, signed: false }),
@@ -582,17 +635,17 @@ impl Generator {
         use Subroutine::*;
         let u64_of = |generator: &mut Generator| generator.number(Ty::U64, depth);
         let (subroutine, args, ty) = match self.random.below(10) {
-            0 | 1 => (Strlen, vec![self.string(depth)], Ty::U64),
+            0 | 1 => (Strlen, vec![self.argument(depth)], Ty::U64),
             2 | 3 => {
                 let subroutine = self.random.pick(&[Index, Rindex]);
-                let mut args = vec![self.string(depth), self.string(depth)];
+                let mut args = vec![self.argument(depth), self.argument(depth)];
                 if self.random.one_in(2) {
                     args.push(cast(self.small(20), Ty::I32));
                 }
                 (subroutine, args, Ty::I32)
             }
             4 => {
-                let mut args = vec![self.string(depth)];
+                let mut args = vec![self.argument(depth)];
                 if self.random.one_in(2) {
                     args.push(self.base());
                 }
@@ -656,7 +709,11 @@ impl Generator {
         }
         let d = depth - 1;
         use Subroutine::*;
-        let kind = match self.random.below(18) {
+        let mut choice = self.random.below(18);
+        if self.solid && (9..=12).contains(&choice) {
+            choice = 6;
+        }
+        let kind = match choice {
             0 => {
                 let cond = Box::new(self.number(Ty::I32, d));
                 ExprKind::Cond(cond, Box::new(self.string(d)), Box::new(self.string(d)))
@@ -681,9 +738,9 @@ impl Generator {
                 let max = self.random.one_in(3).then(|| Box::new(self.small(30)));
                 ExprKind::LoadStr { addr, space: Space::User, max }
             }
-            6 | 7 => ExprKind::Call(Strjoin, vec![self.string(d), self.string(d)]),
+            6 | 7 => ExprKind::Call(Strjoin, vec![self.argument(d), self.argument(d)]),
             8 => {
-                let mut args = vec![self.string(d), cast(self.small(20), Ty::I32)];
+                let mut args = vec![self.argument(d), cast(self.small(20), Ty::I32)];
                 if self.random.one_in(2) {
                     args.push(cast(self.small(20), Ty::I32));
                 }
@@ -692,23 +749,23 @@ impl Generator {
             9 => {
                 let char =
                     constant(self.random.pick(&[0, 47, 97, 44, 32, 195]), Ty::Int { bytes: 1, signed: true });
-                ExprKind::Call(self.random.pick(&[Strchr, Strrchr]), vec![self.string(d), char])
+                ExprKind::Call(self.random.pick(&[Strchr, Strrchr]), vec![self.argument(d), char])
             }
-            10 => ExprKind::Call(Strstr, vec![self.string(d), self.string(d)]),
+            10 => ExprKind::Call(Strstr, vec![self.argument(d), self.argument(d)]),
             11 | 12 => {
                 let of =
                     if self.random.one_in(2) { expr(ExprKind::StrNull, Ty::Str) } else { self.string(d) };
                 let delimiters = if self.random.one_in(3) {
-                    self.string(d)
+                    self.argument(d)
                 } else {
                     let text = self.random.pick(&[",; ", "/", "a", ""]);
                     expr(ExprKind::StrConst(text.as_bytes().to_vec()), Ty::Str)
                 };
                 ExprKind::Call(Strtok, vec![of, delimiters])
             }
-            13 => ExprKind::Call(self.random.pick(&[Basename, Dirname]), vec![self.string(d)]),
-            14 => ExprKind::Call(self.random.pick(&[Cleanpath, Strip]), vec![self.string(d)]),
-            15 => ExprKind::Call(self.random.pick(&[Toupper, Tolower]), vec![self.string(d)]),
+            13 => ExprKind::Call(self.random.pick(&[Basename, Dirname]), vec![self.argument(d)]),
+            14 => ExprKind::Call(self.random.pick(&[Cleanpath, Strip]), vec![self.argument(d)]),
+            15 => ExprKind::Call(self.random.pick(&[Toupper, Tolower]), vec![self.argument(d)]),
             _ => {
                 let mut args = vec![self.number(Ty::I64, d)];
                 if self.random.one_in(2) {
@@ -722,7 +779,7 @@ impl Generator {
 
     fn string_leaf(&mut self) -> Expr {
         let kind = match self.random.below(7) {
-            0 => ExprKind::StrNull,
+            0 if !self.solid => ExprKind::StrNull,
             1 => ExprKind::Builtin(self.random.pick(&[
                 Builtin::Execname,
                 Builtin::Probeprov,
@@ -731,11 +788,17 @@ impl Generator {
             ])),
             2 | 3 => ExprKind::StrConst(self.text()),
             _ => match self.place(Ty::Str, 0, true) {
-                Some(place) => return read(place),
-                None => ExprKind::StrConst(self.text()),
+                Some(place) if !self.solid || self.never_null(&place) => return read(place),
+                _ => ExprKind::StrConst(self.text()),
             },
         };
         expr(kind, Ty::Str)
+    }
+
+    /// Is an unassigned string empty there, not NULL?
+    fn never_null(&self, place: &Place) -> bool {
+        let PlaceKind::Var { var, .. } = place.kind else { return false };
+        self.program.variables[var.0 as usize].scope != Scope::ThreadLocal
     }
 
     fn bytes(&mut self, size: u32, depth: usize) -> Expr {

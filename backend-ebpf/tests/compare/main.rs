@@ -15,7 +15,7 @@ use duotrace_ebpf::codegen::{KernelOffsets, Target};
 use duotrace_ebpf::kernel::cpus;
 use duotrace_ebpf::kernel::privilege::Privileges;
 use generate::{Generator, Memory, Random};
-use outcome::Process;
+use outcome::{Delivered, Process};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -49,19 +49,31 @@ fn difference(
     target: Target,
     firings: &[Vec<u64>],
 ) -> Result<Option<(&'static str, String)>, String> {
+    Ok(compare(program, errors, process, target, firings)?.err())
+}
+
+/// Records and faults that came out, or the difference.
+fn compare(
+    program: &Program,
+    errors: usize,
+    process: &Process,
+    target: Target,
+    firings: &[Vec<u64>],
+) -> Result<Result<[usize; 2], (&'static str, String)>, String> {
     if let Err(what) = verify::verify(program) {
-        return Ok(Some(("not well-typed", what)));
+        return Ok(Err(("not well-typed", what)));
     }
     let kernel = match kernel::run(program, errors, target, firings) {
         Ok(outcome) => outcome,
         Err(kernel::Refused::Compiler(what)) => return Err(what),
-        Err(kernel::Refused::Kernel(what)) => return Ok(Some(("refused by the kernel", what))),
+        Err(kernel::Refused::Kernel(what)) => return Ok(Err(("refused by the kernel", what))),
     };
     let interpreter = outcome::interpret(program, errors, process, firings);
     if kernel == interpreter {
-        return Ok(None);
+        let faults = kernel.delivered.iter().filter(|event| matches!(event, Delivered::Fault { .. })).count();
+        return Ok(Ok([kernel.delivered.len() - faults, faults]));
     }
-    Ok(Some(("different", format!("kernel      {kernel:?}\ninterpreter {interpreter:?}"))))
+    Ok(Err(("different", format!("kernel      {kernel:?}\ninterpreter {interpreter:?}"))))
 }
 
 #[test]
@@ -79,17 +91,20 @@ fn random_programs_do_the_same_in_kernel_and_interpreter() {
     let ncpu = cpus::possible().expect("cpus").len() as u32;
     let started = Instant::now();
     let mut skipped: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut records, mut failures) = (0, Vec::new());
+    let (mut alike, mut events, mut failures) = (0, [0, 0], Vec::new());
     for seed in first..first + count {
         let (program, errors) = Generator::new(seed, process.memory).program();
         let mut random = Random::new(seed ^ 0x5555);
         let target = Target { ncpu, global_ctx: true, isa_v4: random.one_in(2), offsets };
         let firings: Vec<Vec<u64>> =
             (0..3).map(|_| (0..4).map(|_| random.number() as u64).collect()).collect();
-        match difference(&program, errors, &process, target, &firings) {
-            Ok(None) => records += 1,
+        match compare(&program, errors, &process, target, &firings) {
+            Ok(Ok(seen)) => {
+                alike += 1;
+                events.iter_mut().zip(seen).for_each(|(sum, seen)| *sum += seen);
+            }
             Err(why) => *skipped.entry(why).or_default() += 1,
-            Ok(Some((kind, _))) => {
+            Ok(Err((kind, _))) => {
                 let mut fails = |program: &Program| {
                     let again = difference(program, errors, &process, target, &firings);
                     matches!(again, Ok(Some((found, _))) if found == kind)
@@ -109,10 +124,10 @@ fn random_programs_do_the_same_in_kernel_and_interpreter() {
         }
     }
     let seconds = started.elapsed().as_secs_f64();
+    let [records, faults] = events;
     eprintln!(
-        "{records} programs alike, skipped {skipped:?}, {:.1} s, {:.0}/s",
-        seconds,
-        records as f64 / seconds
+        "{alike} programs alike ({records} records, {faults} faults), skipped {skipped:?}, {seconds:.1} s, {:.0}/s",
+        alike as f64 / seconds
     );
     assert!(failures.is_empty(), "seeds {failures:?}");
 }
