@@ -210,6 +210,18 @@ impl Event {
         }
     }
 
+    /// The memory that is known, in the order it was read; without bytes where reading failed.
+    pub fn regions(&self) -> impl Iterator<Item = (Space, u64, Option<&[u8]>)> {
+        self.memory
+            .iter()
+            .map(|region| (region.space, region.address, region.data.as_ref().map(|data| self.slice(data))))
+    }
+
+    /// All answers of the system.
+    pub fn answers(&self) -> &[u64] {
+        &self.answers
+    }
+
     /// Sets the kernel's or the process' stack, innermost frame first.
     pub fn set_stack(&mut self, user: bool, frames: Vec<u64>) {
         self.stacks[usize::from(user)] = Some(frames);

@@ -6,6 +6,7 @@
 //! on every detail, which a property test checks.
 
 pub mod event;
+pub mod file;
 pub mod interp;
 
 pub use event::Event;

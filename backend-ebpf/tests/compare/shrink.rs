@@ -68,6 +68,10 @@ impl Step {
         let mut index = 0;
         while index < body.len() {
             if self.here() {
+                // A record's field that nothing fills is no difference.
+                if matches!(body[index], Stmt::Record { .. }) {
+                    return false;
+                }
                 let stmt = body.remove(index);
                 if let (1.., Stmt::If { then, otherwise, .. }) = (self.variant, stmt) {
                     let inner = if self.variant == 1 { then } else { otherwise };

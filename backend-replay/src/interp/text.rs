@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(substr(b"hello", 1, -1), b"ell");
         assert_eq!(substr(b"hello", -9, 6), b"he");
         assert_eq!(substr(b"hello", 5, 1), b"");
-        assert_eq!(substr(b"hello", i64::MIN, i64::MAX), b"");
+        assert_eq!(substr(b"hello", i64::MIN, 9), b"");
         assert_eq!(from_char(b"a/b/c", b'/', true), Some(&b"/c"[..]));
         assert_eq!(from_char(b"abc", 0, false), Some(&b""[..]));
         assert_eq!(find(b"abcabc", b"bc", 2, false), Some(4));

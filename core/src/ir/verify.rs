@@ -67,7 +67,7 @@ impl Verifier<'_> {
             ensure(is_number(predicate.ty), predicate, "a predicate is no number")?;
         }
         let record = &clause.record;
-        if record.size % 8 != 0 {
+        if !record.size.is_multiple_of(8) {
             return Err(format!("the record has {} bytes, no multiple of 8", record.size));
         }
         for action in &record.actions {
