@@ -79,7 +79,11 @@ impl Gen<'_> {
                 }
                 self.scalar(pid)?;
                 let routine = self.routine(Routine::Progeny);
-                self.asm.mov(Reg::R1, Reg::R0);
+                let pid = self.hold()?;
+                self.task_address();
+                self.asm.mov(Reg::R2, Reg::R0);
+                self.peek(&pid, Reg::R1);
+                self.release(pid);
                 self.asm.call_func(routine);
             }
             (S::Alloca, [size]) => {

@@ -148,7 +148,19 @@ impl Gen<'_> {
 
     /// A number that is unlike any other thread's, also of idle threads of several CPUs.
     fn thread_id(&mut self) {
-        self.asm.call(Helper::GetCurrentPidTgid);
+        match (self.group.task, self.input.target.offsets.pid) {
+            // Thread and process number, as the helper gives them.
+            (Some(_), Some(pid)) => {
+                self.task();
+                self.asm.mov(Reg::R1, Reg::R0);
+                self.load_far(Size::W, pid + 4);
+                self.alu(Alu::Lsh, Reg::R0, 32);
+                self.alu(Alu::Add, Reg::R1, pid as i32);
+                self.asm.load(Size::W, Reg::R1, Reg::R1, 0);
+                self.alu(Alu::Or, Reg::R0, Reg::R1);
+            }
+            _ => self.asm.call(Helper::GetCurrentPidTgid),
+        }
         let busy = self.asm.label();
         self.asm.jump_if(Cond::Ne, Reg::R0, 0, busy);
         self.asm.call(Helper::GetSmpProcessorId);
@@ -212,7 +224,7 @@ impl Gen<'_> {
 
     /// `R0 =` this thread's value of `THREADS`, or goes to `absent`.
     fn thread_value(&mut self, create: bool, absent: super::asm::Label) {
-        self.asm.call(Helper::GetCurrentTaskBtf);
+        self.task();
         self.asm.mov(Reg::R2, Reg::R0);
         self.asm.load_map(Reg::R1, layout::THREADS);
         self.asm.mov(Reg::R3, 0);

@@ -15,10 +15,13 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use crate::btf::KernelTypes;
 use crate::kernel::{Error, Features};
 use crate::process::child::Child;
 use crate::provider::Registry;
-use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
+use duotrace_core::backend::{
+    Backend, BackendError, LibraryPart, LoadError, ProbeMatch, Session, TypeSource,
+};
 use duotrace_core::ir::Program;
 use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
@@ -38,13 +41,19 @@ pub struct EbpfConfig {
 pub struct Ebpf {
     config: EbpfConfig,
     registry: Registry,
+    types: KernelTypes,
     features: Rc<Features>,
 }
 
 impl Ebpf {
     /// A backend that watches these processes.
     pub fn new(config: EbpfConfig) -> Ebpf {
-        Ebpf { config, registry: Registry::default(), features: Rc::new(Features::new()) }
+        Ebpf {
+            config,
+            registry: Registry::default(),
+            types: KernelTypes::default(),
+            features: Rc::new(Features::new()),
+        }
     }
 }
 
@@ -62,7 +71,11 @@ impl Backend for Ebpf {
     }
 
     fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
-        None
+        Some(&mut self.types)
+    }
+
+    fn library(&self) -> &'static [LibraryPart] {
+        crate::provider::LIBRARY
     }
 
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {
