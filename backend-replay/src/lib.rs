@@ -8,5 +8,8 @@
 pub mod event;
 pub mod file;
 pub mod interp;
+pub mod session;
+pub mod synthetic;
 
 pub use event::Event;
+pub use session::Replay;

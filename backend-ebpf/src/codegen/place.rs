@@ -60,7 +60,7 @@ impl Gen<'_> {
                 match offset.as_deref() {
                     None => {}
                     Some(Expr { kind: ExprKind::Const(n), .. })
-                        if *n >= 0 && *n + i64::from(width) <= i64::from(size) =>
+                        if *n >= 0 && *n <= i64::from(size) - i64::from(width) =>
                     {
                         constant = *n as u32;
                     }

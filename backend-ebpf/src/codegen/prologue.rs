@@ -154,7 +154,9 @@ impl Gen<'_> {
     /// Clause-local variables that some clause of the group uses begin as zeroes; so do scratch and `strtok`.
     fn zero_locals(&mut self) {
         let mut used = std::collections::BTreeSet::new();
-        for id in &self.group.clauses {
+        // ERROR clauses run within the firing.
+        let errors = self.input.errors.iter().flat_map(|errors| &errors.clauses);
+        for id in self.group.clauses.iter().chain(errors) {
             let Some(clause) = self.input.program.clauses.get(id.0 as usize) else { continue };
             let mut look = |expr: &Expr| match &expr.kind {
                 ExprKind::Read(place) | ExprKind::Assign { place, .. } | ExprKind::Update { place, .. } => {
