@@ -87,7 +87,7 @@ fn random_programs_do_the_same_in_kernel_and_interpreter() {
     let count = number("COMPARE_PROGRAMS").unwrap_or(150);
     let first = number("COMPARE_SEED").unwrap_or(1);
     let process = process();
-    let offsets = KernelOffsets::from_btf(&std::fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default());
+    let offsets = duotrace_ebpf::btf::Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default();
     let ncpu = cpus::possible().expect("cpus").len() as u32;
     let started = Instant::now();
     let mut skipped: BTreeMap<String, u64> = BTreeMap::new();
