@@ -152,6 +152,8 @@ pub fn compile(
             }
         }
     }
+    let refused = checker.refused.take().filter(|_| out.error().is_none());
+    out.diags.extend(refused);
     out.program = checker.program;
     out
 }
