@@ -60,6 +60,7 @@ impl Gen<'_> {
             ArgSource::CookieHigh => self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::COOKIE),
             ArgSource::KernelPc => self.sampled_pc(false),
             ArgSource::UserPc => self.sampled_pc(true),
+            ArgSource::Recipe(recipe) => self.recipe(&recipe)?,
             ArgSource::Absent => self.asm.mov(Reg::R0, 0),
         }
         Ok(())

@@ -357,6 +357,7 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         errno: false,
         provider_pid: false,
         at_entry: true,
+        condition: None,
     }
 }
 
