@@ -45,6 +45,10 @@ main(void)
 	VALUE(CVf_ISXSUB);
 	VALUE(CVf_NAMED);
 	VALUE(CXt_SUB);
+	/* Newer builds do not export these functions: their addresses are in PL_ppaddr. */
+	printf("op Perl_pp_entersub %d\n", OP_ENTERSUB);
+	printf("op Perl_pp_leavesub %d\n", OP_LEAVESUB);
+	printf("op Perl_pp_leavesublv %d\n", OP_LEAVESUBLV);
 	printf("CXTYPE_MULTICALL %lu\n", (unsigned long)(CXTYPEMASK | CXp_MULTICALL));
 	return (0);
 }

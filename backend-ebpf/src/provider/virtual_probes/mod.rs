@@ -18,7 +18,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use text::{Offsets, Place, ProbeText, Series};
+use text::{Build, Offsets, Place, ProbeText, Series};
 
 /// The files that come with the tool.
 const SERIES: [&str; 2] =
@@ -30,7 +30,8 @@ const OFFSETS: [&str; 4] = [
     include_str!("../../../providers/offsets/perl-5.42.offsets"),
 ];
 /// File names, to know without reading anything that a file is none of ours.
-const NAMES: [&str; 6] = ["apache2", "httpd", "mod_proxy.so", "mod_dav.so", "perl", "libperl.so.*"];
+const NAMES: [&str; 7] =
+    ["apache2", "httpd", "mod_proxy.so", "mod_dav.so", "perl", "perl5.*", "libperl.so.*"];
 
 /// Most files that are read of a directory.
 const MAX_FILES: usize = 1000;
@@ -124,10 +125,13 @@ impl Finder for VirtualProviders {
         }
         let build: String = elf.build_id().unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
         for series in &wanted {
-            let known = |offsets: &&Offsets| offsets.series == series.name && offsets.builds.contains(&build);
-            let Some(offsets) = tables.offsets.iter().find(known) else { continue };
+            let known = tables.offsets.iter().filter(|offsets| offsets.series == series.name).find_map(|offsets| {
+                offsets.builds.iter().find(|other| other.id == build).map(|build| (offsets, build))
+            });
+            let Some((offsets, known)) = known else { continue };
             for probe in series.probes.iter().filter(is_in) {
-                if let Err(error) = sites(elf, probe, offsets, &mut out.sites) {
+                if let Err(error) = sites(elf, probe, offsets, known, &mut out.sites) {
+                    out.providers.extend(probe.providers.iter().cloned());
                     out.problem = Some(format!("probe {} of series {}: {error}", probe.name, series.name));
                 }
             }
@@ -155,12 +159,25 @@ impl Finder for VirtualProviders {
 }
 
 /// Adds the sites of one probe in a file: none where the file does not have the function.
-fn sites(elf: &Elf, probe: &ProbeText, offsets: &Offsets, out: &mut Vec<UsdtSite>) -> Result<(), String> {
+fn sites(
+    elf: &Elf,
+    probe: &ProbeText,
+    offsets: &Offsets,
+    build: &Build,
+    out: &mut Vec<UsdtSite>,
+) -> Result<(), String> {
     let recipes = Arc::new(recipes(probe, offsets)?);
-    let functions = match probe.symbol.contains('*') {
+    let mut functions = match probe.symbol.contains('*') {
         true => elf.functions_where(|name| glob_match(&probe.symbol, name)),
         false => elf.functions_named(&probe.symbol),
     };
+    if functions.is_empty()
+        && let Some(vaddr) = build.functions.get(&probe.symbol)
+        && let Some(offset) = elf.vaddr_to_offset(*vaddr)
+    {
+        let name = probe.symbol.clone();
+        functions.push(Function { name, vaddr: *vaddr, size: 0, offset, indirect: false });
+    }
     for function in functions {
         let name = named(probe, &function);
         for (vaddr, offset) in places(elf, &function, probe.place) {

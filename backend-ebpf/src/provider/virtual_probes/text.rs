@@ -48,9 +48,17 @@ pub enum Place {
 #[derive(Clone, Debug, Default)]
 pub struct Offsets {
     pub series: String,
-    /// In lower-case hexadecimal.
-    pub builds: Vec<String>,
+    pub builds: Vec<Build>,
     pub values: HashMap<String, i64>,
+}
+
+/// A binary that a `*.offsets` file is right for.
+#[derive(Clone, Debug, Default)]
+pub struct Build {
+    /// In lower-case hexadecimal.
+    pub id: String,
+    /// Addresses of functions that its symbol tables do not have.
+    pub functions: HashMap<String, u64>,
 }
 
 /// Lines without comments, with their numbers from 1.
@@ -139,7 +147,14 @@ pub fn offsets(text: &str) -> Result<Offsets, String> {
                 if id.len() < 8 || !id.bytes().all(|c| c.is_ascii_hexdigit()) {
                     return Err(wrong("a build-id is hexadecimal"));
                 }
-                out.builds.push(id.to_ascii_lowercase());
+                out.builds.push(Build { id: id.to_ascii_lowercase(), functions: HashMap::new() });
+            }
+            "function" => {
+                let mut words = rest.split_whitespace();
+                let name = words.next().unwrap_or_default();
+                let address = words.next().and_then(expr::number).ok_or_else(|| wrong("a function has an address"))?;
+                let build = out.builds.last_mut().ok_or_else(|| wrong("a function is one of a build"))?;
+                build.functions.insert(name.to_owned(), address.cast_unsigned());
             }
             name => {
                 let value = expr::number(rest).ok_or_else(|| wrong("a name and a number are wanted"))?;
