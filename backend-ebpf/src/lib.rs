@@ -6,6 +6,7 @@
 //! **Invariant:** nothing here knows D syntax or how anything is printed.
 #![cfg(target_os = "linux")]
 
+pub mod btf;
 pub mod codegen;
 pub mod kernel;
 pub mod process;

@@ -3,7 +3,7 @@
 use super::context::{ArgMode, Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::frame;
-use super::{ArgSource, Hook};
+use super::{ArgSource, Hook, Test};
 
 /// Offsets of x86-64's `struct pt_regs`.
 pub(super) mod regs {
@@ -26,6 +26,15 @@ impl Gen<'_> {
         }
         let source = self.group.args.get(index as usize).cloned().unwrap_or(ArgSource::Absent);
         match source {
+            ArgSource::Recipe(recipe) => self.recipe(&recipe)?,
+            source => self.source(&source),
+        }
+        Ok(())
+    }
+
+    /// `R0 =` what a source gives.
+    pub fn source(&mut self, source: &ArgSource) {
+        match *source {
             ArgSource::Reg { offset, bytes, signed } => {
                 self.register(offset);
                 self.extend(Reg::R0, u32::from(bytes) * 8, signed);
@@ -52,6 +61,14 @@ impl Gen<'_> {
                 self.asm.load_imm(Reg::R3, distance);
                 self.alu(Alu::Add, Reg::R0, Reg::R3);
             }
+            // As a number: what the verifier knows as a pointer could not be calculated with.
+            ArgSource::Ctx(word) if self.group.hook == Hook::BtfTracepoint => {
+                self.asm.mov(Reg::R3, Reg::R6);
+                self.alu(Alu::Add, Reg::R3, i32::from(word * 8));
+                self.emit(Insn::st(Size::DW, Reg::R10, slot::BUFFER, 0));
+                self.read_small(Helper::ProbeReadKernel, 8);
+                self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::BUFFER);
+            }
             ArgSource::Ctx(word) => self.asm.load(Size::DW, Reg::R0, Reg::R6, (word * 8) as i16),
             ArgSource::SyscallArg(n) => match regs::SYSCALL.get(usize::from(n)) {
                 Some(&offset) => self.kernel_register(offset),
@@ -60,10 +77,83 @@ impl Gen<'_> {
             ArgSource::CookieHigh => self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::COOKIE),
             ArgSource::KernelPc => self.sampled_pc(false),
             ArgSource::UserPc => self.sampled_pc(true),
-            ArgSource::Recipe(recipe) => self.recipe(&recipe)?,
-            ArgSource::Absent => self.asm.mov(Reg::R0, 0),
+            ArgSource::Deref { ref from, ref steps, user } => {
+                self.source(from);
+                let helper = if user { Helper::ProbeReadUser } else { Helper::ProbeReadKernel };
+                for step in steps {
+                    self.asm.mov(Reg::R3, Reg::R0);
+                    self.alu(Alu::Add, Reg::R3, step.offset);
+                    self.emit(Insn::st(Size::DW, Reg::R10, slot::BUFFER, 0));
+                    self.read_small(helper, u32::from(step.bytes).clamp(1, 8));
+                    self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::BUFFER);
+                    self.extend(Reg::R0, u32::from(step.bytes) * 8, step.signed);
+                }
+            }
+            ArgSource::Offset(ref from, distance) => {
+                self.source(from);
+                self.alu(Alu::Add, Reg::R0, distance);
+            }
+            ArgSource::Negated(ref from) => {
+                self.source(from);
+                self.emit(Insn::neg64(Reg::R0));
+            }
+            ArgSource::Sum(ref left, ref right) => {
+                self.source(left);
+                self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
+                self.source(right);
+                self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::ADDRESS);
+                self.alu(Alu::Add, Reg::R0, Reg::R1);
+            }
+            ArgSource::Bits { ref from, shift, mask } => {
+                self.source(from);
+                self.alu(Alu::Rsh, Reg::R0, i32::from(shift));
+                self.asm.load_imm(Reg::R1, i64::from(mask));
+                self.alu(Alu::And, Reg::R0, Reg::R1);
+            }
+            ArgSource::Select(ref test, ref then, ref otherwise) => {
+                let (no, end) = (self.asm.label(), self.asm.label());
+                self.test(test, no);
+                self.source(then);
+                self.asm.jump(end);
+                self.asm.bind(no);
+                self.source(otherwise);
+                self.asm.bind(end);
+            }
+            ArgSource::MainThread => {
+                let (no, end) = (self.asm.label(), self.asm.label());
+                self.asm.call(Helper::GetCurrentPidTgid);
+                self.emit(Insn::mov32(Reg::R1, Reg::R0));
+                self.alu(Alu::Rsh, Reg::R0, 32);
+                self.asm.jump_if(Cond::Ne, Reg::R0, Reg::R1, no);
+                self.asm.mov(Reg::R0, 1);
+                self.asm.jump(end);
+                self.asm.bind(no);
+                self.asm.mov(Reg::R0, 0);
+                self.asm.bind(end);
+            }
+            // A recipe is a whole argument: `arg` lowers it.
+            ArgSource::Recipe(_) | ArgSource::Absent => self.asm.mov(Reg::R0, 0),
         }
-        Ok(())
+    }
+
+    /// Goes to `no` unless the test holds.
+    pub fn test(&mut self, test: &Test, no: super::asm::Label) {
+        self.source(&test.source);
+        if test.not {
+            for value in &test.one_of {
+                self.asm.jump_if(Cond::Eq, Reg::R0, *value, no);
+            }
+            return;
+        }
+        let Some((last, others)) = test.one_of.split_last() else {
+            return self.asm.jump(no);
+        };
+        let yes = self.asm.label();
+        for value in others {
+            self.asm.jump_if(Cond::Eq, Reg::R0, *value, yes);
+        }
+        self.asm.jump_if(Cond::Ne, Reg::R0, *last, no);
+        self.asm.bind(yes);
     }
 
     /// `R0 =` the register at an offset of the context's pt_regs (0 where the hook has none).
@@ -76,7 +166,7 @@ impl Gen<'_> {
                 }
             }
             Hook::SysEnter | Hook::SysExit => self.kernel_register(offset & !7),
-            Hook::TestRun | Hook::RawTracepoint => self.asm.mov(Reg::R0, 0),
+            Hook::TestRun | Hook::RawTracepoint | Hook::BtfTracepoint => self.asm.mov(Reg::R0, 0),
         }
     }
 

@@ -81,6 +81,14 @@ impl Gen<'_> {
                     self.emit(Insn::mov32(Reg::R0, Reg::R0));
                 }
             },
+            Builtin::Uid | Builtin::Gid if self.group.task.is_some() => {
+                let offsets = self.input.target.offsets;
+                let (Some(cred), Some(uid)) = (offsets.cred, offsets.uid) else {
+                    return self.unsupported(span, "uid of another thread on a kernel without BTF");
+                };
+                self.task_field(Size::DW, cred);
+                self.load_far(Size::W, uid + if builtin == Builtin::Gid { 4 } else { 0 });
+            }
             Builtin::Uid => {
                 self.asm.call(Helper::GetCurrentUidGid);
                 self.emit(Insn::mov32(Reg::R0, Reg::R0));
@@ -117,7 +125,7 @@ impl Gen<'_> {
             Builtin::Caller => self.kernel_pc(),
             Builtin::Ucaller => self.user_caller(),
             Builtin::Ipl | Builtin::CpuChip => self.asm.mov(Reg::R0, 0),
-            Builtin::Curthread => self.asm.call(Helper::GetCurrentTask),
+            Builtin::Curthread => self.task_address(),
             Builtin::Stackdepth | Builtin::Ustackdepth => {
                 let mark = self.mark();
                 let at = self.temp(127 * 8)?;
@@ -141,6 +149,17 @@ impl Gen<'_> {
     /// Writes a built-in string to the frame.
     pub fn builtin_string(&mut self, builtin: Builtin, to: u32, span: Span) -> Res {
         let part = match builtin {
+            Builtin::Execname | Builtin::Threadname if self.group.task.is_some() => {
+                let Some(comm) = self.input.target.offsets.comm else {
+                    return self.unsupported(span, "execname of another thread on a kernel without BTF");
+                };
+                self.task_address();
+                self.alu(Alu::Add, Reg::R0, comm as i32);
+                self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
+                self.string_read(to, 16, None, Helper::ProbeReadKernelStr);
+                self.finish_string(to, false);
+                return Ok(());
+            }
             Builtin::Execname | Builtin::Threadname => {
                 self.call_routine(Routine::Comm, &[to]);
                 return Ok(());
@@ -215,12 +234,28 @@ impl Gen<'_> {
 
     /// `R0 =` a field of the current task: a load that the verifier knows to be fine, a tenth of a helper's price.
     fn task_field(&mut self, size: Size, offset: u32) {
-        self.asm.call(Helper::GetCurrentTaskBtf);
+        self.task();
         self.load_far(size, offset);
     }
 
+    /// `R0 =` the address of the task whose probe this is, as a number.
+    pub fn task_address(&mut self) {
+        match self.group.task {
+            Some(word) => self.source(&ArgSource::Ctx(word)),
+            None => self.asm.call(Helper::GetCurrentTask),
+        }
+    }
+
+    /// `R0 =` the task whose probe this is, as a pointer that the verifier trusts.
+    pub fn task(&mut self) {
+        match self.group.task {
+            Some(word) => self.asm.load(Size::DW, Reg::R0, Reg::R6, (word * 8) as i16),
+            None => self.asm.call(Helper::GetCurrentTaskBtf),
+        }
+    }
+
     /// `R0 = *(R0 + offset)` in a kernel structure.
-    fn load_far(&mut self, size: Size, offset: u32) {
+    pub fn load_far(&mut self, size: Size, offset: u32) {
         match i16::try_from(offset) {
             Ok(near) => self.asm.load(size, Reg::R0, Reg::R0, near),
             Err(_) => {

@@ -59,6 +59,8 @@ pub enum Hook {
     PerfEvent,
     /// Any other raw tracepoint: ctx[n] = n-th argument.
     RawTracepoint,
+    /// A raw tracepoint whose arguments the verifier knows the types of.
+    BtfTracepoint,
 }
 
 /// How a program learns which probe fired.
@@ -105,8 +107,80 @@ pub enum ArgSource {
     UserPc,
     /// What a recipe of a virtual probe yields.
     Recipe(Arc<Recipe>),
+    /// What lies in memory, some steps away from another source; 0 where a step cannot be read.
+    Deref {
+        from: Box<ArgSource>,
+        steps: Vec<Step>,
+        user: bool,
+    },
+    /// Another source and a distance: the address of a part of a structure.
+    Offset(Box<ArgSource>, i32),
+    /// The sum of two sources.
+    Sum(Box<ArgSource>, Box<ArgSource>),
+    /// Another source with the sign turned: an error number.
+    Negated(Box<ArgSource>),
+    /// Some bits of another source.
+    Bits {
+        from: Box<ArgSource>,
+        shift: u8,
+        mask: u32,
+    },
+    /// One of two sources.
+    Select(Box<Test>, Box<ArgSource>, Box<ArgSource>),
+    /// Is the current thread the first of its process?
+    MainThread,
     /// The argument does not exist: reads as 0.
     Absent,
+}
+
+/// One step through memory: from an address to what is stored near it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// Distance from the address.
+    pub offset: i32,
+    pub bytes: u8,
+    pub signed: bool,
+}
+
+impl ArgSource {
+    /// A pointer stored at an offset in the kernel structure that this points to.
+    pub fn pointer(self, offset: u32) -> ArgSource {
+        self.field(offset, 8, false)
+    }
+
+    /// A number stored at an offset in the kernel structure that this points to.
+    pub fn field(self, offset: u32, bytes: u8, signed: bool) -> ArgSource {
+        let step = Step { offset: offset.cast_signed(), bytes, signed };
+        match self {
+            ArgSource::Deref { from, mut steps, user: false } => {
+                steps.push(step);
+                ArgSource::Deref { from, steps, user: false }
+            }
+            from => ArgSource::Deref { from: Box::new(from), steps: vec![step], user: false },
+        }
+    }
+}
+
+/// A condition on where a probe fires: it is part of the probe, not of the script.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Test {
+    pub source: ArgSource,
+    /// Is the value one of these?
+    pub one_of: Vec<i32>,
+    /// Or rather none of them?
+    pub not: bool,
+}
+
+impl Test {
+    /// The source has this value.
+    pub fn is(source: ArgSource, value: i32) -> Test {
+        Test { source, one_of: vec![value], not: false }
+    }
+
+    /// The source has another value.
+    pub fn is_not(source: ArgSource, value: i32) -> Test {
+        Test { source, one_of: vec![value], not: true }
+    }
 }
 
 /// Which processes count.
@@ -128,6 +202,11 @@ pub struct SiteGroup {
     /// arg0, arg1, ...
     pub args: Vec<ArgSource>,
     pub filter: PidFilter,
+    /// All of these must hold, or the probe has not fired.
+    pub guard: Vec<Test>,
+    /// The context word that is the task whose probe this is, where that is not the current one
+    /// (`sched:::on-cpu`); only for `Hook::BtfTracepoint`.
+    pub task: Option<u16>,
     /// errno is meaningful (system call returns): negative return values give it.
     pub errno: bool,
     /// `probeprov` has the pid appended at run time (USDT providers).
@@ -172,6 +251,10 @@ pub struct KernelOffsets {
     pub pid: Option<u32>,
     /// `task->comm`, 16 bytes.
     pub comm: Option<u32>,
+    /// `task->cred`.
+    pub cred: Option<u32>,
+    /// `cred->uid`; the gid follows it.
+    pub uid: Option<u32>,
 }
 
 /// The kernel that programs are made for.

@@ -5,6 +5,7 @@
 
 use super::asm::MapId;
 use super::context::{Gen, Hold, Res, slot};
+use super::expr::narrows_not;
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, VarPlace, drops};
 use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Fault, Place, PlaceKind, SCRATCH_TAG, Space, Ty};
@@ -147,7 +148,19 @@ impl Gen<'_> {
 
     /// A number that is unlike any other thread's, also of idle threads of several CPUs.
     fn thread_id(&mut self) {
-        self.asm.call(Helper::GetCurrentPidTgid);
+        match (self.group.task, self.input.target.offsets.pid) {
+            // Thread and process number, as the helper gives them.
+            (Some(_), Some(pid)) => {
+                self.task();
+                self.asm.mov(Reg::R1, Reg::R0);
+                self.load_far(Size::W, pid + 4);
+                self.alu(Alu::Lsh, Reg::R0, 32);
+                self.alu(Alu::Add, Reg::R1, pid as i32);
+                self.asm.load(Size::W, Reg::R1, Reg::R1, 0);
+                self.alu(Alu::Or, Reg::R0, Reg::R1);
+            }
+            _ => self.asm.call(Helper::GetCurrentPidTgid),
+        }
         let busy = self.asm.label();
         self.asm.jump_if(Cond::Ne, Reg::R0, 0, busy);
         self.asm.call(Helper::GetSmpProcessorId);
@@ -190,6 +203,12 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R1, Reg::R0);
                 self.alu(Alu::Rsh, Reg::R1, 48);
                 let bad = self.fault(Fault::BadAddr, true);
+                if !self.plan.uses_scratch {
+                    // Nothing can be written; what follows is never reached but must look right.
+                    self.asm.jump_if(Cond::Eq, Reg::R0, Reg::R0, bad);
+                    self.frame_ptr(Reg::R1, 0);
+                    return Ok(());
+                }
                 self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, bad);
                 self.scratch_address(access_bytes(place.ty))?;
                 self.asm.mov(Reg::R1, Reg::R0);
@@ -205,7 +224,7 @@ impl Gen<'_> {
 
     /// `R0 =` this thread's value of `THREADS`, or goes to `absent`.
     fn thread_value(&mut self, create: bool, absent: super::asm::Label) {
-        self.asm.call(Helper::GetCurrentTaskBtf);
+        self.task();
         self.asm.mov(Reg::R2, Reg::R0);
         self.asm.load_map(Reg::R1, layout::THREADS);
         self.asm.mov(Reg::R3, 0);
@@ -462,8 +481,15 @@ impl Gen<'_> {
         self.read_place(&place)?;
         let before = self.hold()?;
         self.scalar(value)?;
+        // Both operands as the type that is computed in has them: `int /= unsigned` divides unsigned numbers.
+        if !narrows_not(value.ty, compute) {
+            self.canonical(compute);
+        }
         self.asm.mov(Reg::R1, Reg::R0);
         self.peek(&before, Reg::R0);
+        if !narrows_not(place.ty, compute) {
+            self.canonical(compute);
+        }
         self.operate(op, compute, true)?;
         self.canonical(place.ty);
         self.write_place(&place, !old)?;

@@ -51,7 +51,9 @@ impl Gen<'_> {
 
     /// A clause's function: context, frame number, probe, upper half of the cookie.
     pub fn declare_clause(&mut self, name: &str) -> FuncId {
-        let linkage = if self.input.target.global_ctx { Linkage::Global } else { Linkage::Static };
+        // What the verifier knows of a typed context it only knows within one program.
+        let typed = self.group.hook == Hook::BtfTracepoint;
+        let linkage = if self.input.target.global_ctx && !typed { Linkage::Global } else { Linkage::Static };
         self.asm.declare(name, linkage, &[Arg::Ctx, Arg::Scalar, Arg::Scalar, Arg::Scalar])
     }
 
@@ -74,6 +76,8 @@ impl Gen<'_> {
             self.pid();
             self.asm.jump_if(Cond::Ne, Reg::R0, pid as i32, out);
         }
+        let group = self.group;
+        group.guard.iter().for_each(|test| self.test(test, out));
         self.identify(out);
         if let Some(function) = condition {
             self.check_condition(function, out);

@@ -152,7 +152,7 @@ impl Gen<'_> {
     }
 
     /// Reads the string at `R0` to the frame; `R0 =` its length with NUL or negative.
-    fn string_read(&mut self, to: u32, limit: u32, size: Option<&super::context::Hold>, helper: Helper) {
+    pub fn string_read(&mut self, to: u32, limit: u32, size: Option<&super::context::Hold>, helper: Helper) {
         self.asm.mov(Reg::R3, Reg::R0);
         self.frame_ptr(Reg::R1, to + 8);
         match size {

@@ -65,9 +65,8 @@ fn target() -> Target {
         ncpu: cpus::possible().expect("cpus").len() as u32,
         global_ctx: true,
         isa_v4: true,
-        offsets: *OFFSETS.get_or_init(|| {
-            KernelOffsets::from_btf(&std::fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default())
-        }),
+        offsets: *OFFSETS
+            .get_or_init(|| crate::btf::Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default()),
     }
 }
 
@@ -356,6 +355,8 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         filter: PidFilter::Any,
         errno: false,
         provider_pid: false,
+        guard: Vec::new(),
+        task: None,
         at_entry: true,
         condition: None,
     }

@@ -3,9 +3,9 @@
 //! Trying beats version numbers: distributions backport, and configurations and
 //! security modules forbid what the version would allow. Nothing is tried that nobody asks for.
 
-use super::btf_ids::{self, BtfKind};
 use super::link::{self, Site};
 use super::{Error, Kind, LoadError, Map, MapKind, MapSpec, Prog, ProgSpec};
+use crate::btf::{Btf, Kind as BtfKind};
 use crate::codegen::asm::{Arg, Assembler, Linkage, MapId};
 use crate::codegen::insn::{Alu, Helper, Insn, Reg};
 use std::path::Path;
@@ -189,11 +189,15 @@ fn bpf_loop() -> Answer {
     loads(asm, Kind::Uprobe, &[])
 }
 
+/// BTF id of a kernel function.
+fn function(name: &str) -> Option<u32> {
+    Some(Btf::vmlinux()?.find(&[BtfKind::Function], name)?.id)
+}
+
 fn kfuncs() -> Answer {
     // The pair that generated code wants first; both without arguments.
     let names = ["bpf_preempt_disable", "bpf_preempt_enable"];
-    let ids = btf_ids::find(BtfKind::Func, &names).map_err(|error| error.to_string())?;
-    let [Some(disable), Some(enable)] = ids[..] else {
+    let [Some(disable), Some(enable)] = names.map(function) else {
         return Err("the kernel has no bpf_preempt_disable (needs 6.10)".to_string());
     };
     let mut asm = Assembler::new("probe");
@@ -205,13 +209,12 @@ fn kfuncs() -> Answer {
 
 fn fentry() -> Answer {
     // A function made for such tests in every kernel with BPF (net/bpf/test_run.c).
-    let ids = btf_ids::find(BtfKind::Func, &["bpf_fentry_test1"]).map_err(|error| error.to_string())?;
-    let Some(Some(id)) = ids.first() else {
+    let Some(id) = function("bpf_fentry_test1") else {
         return Err("the kernel's BTF has no bpf_fentry_test1".to_string());
     };
     let mut asm = Assembler::new("probe");
     asm.ret(0);
-    let prog = load(asm, Kind::Fentry(*id), &[])?;
+    let prog = load(asm, Kind::Fentry(id), &[])?;
     link::attach_btf(&prog, 0).map(|_| ()).map_err(|error| error.to_string())
 }
 

@@ -8,7 +8,6 @@
 
 pub mod bpf;
 pub mod btf_blob;
-pub mod btf_ids;
 pub mod cpus;
 pub mod error;
 pub mod features;
@@ -26,6 +25,7 @@ mod sys;
 pub mod test_run;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod tracefs;
 
 pub use error::Error;
 pub use features::{Feature, Features};

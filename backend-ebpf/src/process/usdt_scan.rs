@@ -5,6 +5,7 @@ use super::pids;
 use crate::symbols::elf::{Elf, FileId};
 use crate::symbols::usdt::{self, UsdtSite};
 use duotrace_core::probe::glob_match;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -133,15 +134,24 @@ impl Scanner {
         scan
     }
 
+    /// Has this file been read?
+    pub fn knows(&self, id: FileId) -> bool {
+        self.seen.contains_key(&id)
+    }
+
     /// Adds what one process maps to a scan.
     pub fn add(&mut self, pid: i32, scan: &mut Scan) {
         // Reading may fail because the process has ended or is another user's: it has no probes for us.
         let Ok(objects) = maps::objects(pid) else { return };
         for object in objects {
-            let finder = self.finder.as_deref();
-            let seen = self.seen.entry(object.id).or_insert_with(|| {
-                object.open(pid).map_or(Seen::Nothing, |elf| look(elf, object.id, &object.name, finder))
-            });
+            let seen = match self.seen.entry(object.id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    // What cannot be opened now may be later, through another process.
+                    let Ok(elf) = object.open(pid) else { continue };
+                    new.insert(look(elf, object.id, &object.name, self.finder.as_deref()))
+                }
+            };
             if let Seen::Problem(problem) = seen {
                 scan.problems.insert(object.id, Arc::clone(problem));
             }

@@ -3,17 +3,24 @@
 //! One file each and one row each in [`ROWS`]. Nothing is looked for before a description asks for it, and what was
 //! found once keeps its number for the life of the [`Registry`].
 
+mod composite;
+mod counters;
 mod dtrace;
+mod io;
+mod library;
+mod net;
 pub mod pid;
+mod proc;
 mod profile;
 mod rawtp;
+mod sched;
 pub mod shelf;
 mod syscall;
 mod syscall_table;
 pub mod usdt;
 pub mod virtual_probes;
 
-use crate::codegen::ArgSource;
+use crate::codegen::{ArgSource, Test};
 use crate::kernel::perf_event::Rate;
 use crate::process::usdt_scan::{Scan, Scanner};
 use crate::symbols::recipe::Recipe;
@@ -44,6 +51,16 @@ pub enum How {
     Syscall { number: u32, at_return: bool },
     /// A kernel tracepoint by name.
     RawTracepoint { name: String },
+    /// A kernel tracepoint under conditions and with arguments of our own.
+    Kernel {
+        tracepoint: String,
+        /// Through BTF, which gives trusted pointers.
+        typed: bool,
+        guard: Vec<Test>,
+        args: Vec<ArgSource>,
+        /// Which argument is the task whose probe this is, if not the current one.
+        task: Option<u16>,
+    },
     /// Places in the files of one process.
     Pid { pid: u32, sites: Vec<UserSite> },
     /// A USDT probe of a file, as one process has it.
@@ -84,14 +101,25 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 15] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
+    Row { name: "proc", find: |search| composite::find(search, "proc", proc::probes) },
+    Row { name: "sched", find: |search| composite::find(search, "sched", sched::probes) },
+    Row { name: "io", find: |search| composite::find(search, "io", io::probes) },
+    Row { name: "ip", find: |search| composite::find(search, "ip", net::ip) },
+    Row { name: "tcp", find: |search| composite::find(search, "tcp", net::tcp) },
+    Row { name: "udp", find: |search| composite::find(search, "udp", net::udp) },
+    Row { name: "sysinfo", find: |search| composite::find(search, "sysinfo", counters::sysinfo) },
+    Row { name: "vminfo", find: |search| composite::find(search, "vminfo", counters::vminfo) },
     Row { name: "rawtp", find: rawtp::find },
+    Row { name: "sdt", find: |_| {} },
     Row { name: "pidNNN", find: pid::find },
     Row { name: "*NNN", find: usdt::find },
 ];
+
+pub use library::LIBRARY;
 
 /// Names of the providers, for messages.
 pub fn names() -> impl Iterator<Item = &'static str> {

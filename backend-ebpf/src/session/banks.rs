@@ -28,15 +28,28 @@ pub struct Banks {
 impl Banks {
     /// Maps the banks.
     pub fn new(defs: &[AggregationDef], maps: &Maps) -> Result<Banks, BackendError> {
-        let mmap = |id: u32| maps.get(&id).map(|map| map.mmap().map_err(system)).transpose();
-        Ok(Banks {
+        let mut banks = Banks {
             defs: defs.to_vec(),
-            slots: mmap(layout::SLOTS.0)?,
-            tables: mmap(layout::AGGS.0)?,
+            slots: None,
+            tables: None,
             active: 0,
             waiting: vec![HashMap::new(); defs.len()],
             fresh: vec![false; defs.len()],
-        })
+        };
+        banks.map(maps)?;
+        Ok(banks)
+    }
+
+    /// Maps banks that were made since: a script whose probes all come later has none at first.
+    pub fn map(&mut self, maps: &Maps) -> Result<(), BackendError> {
+        for (id, area) in [(layout::SLOTS, &mut self.slots), (layout::AGGS, &mut self.tables)] {
+            if area.is_none()
+                && let Some(map) = maps.get(&id.0)
+            {
+                *area = Some(map.mmap().map_err(system)?);
+            }
+        }
+        Ok(())
     }
 
     /// What was read before no longer counts as new: records have been delivered since.

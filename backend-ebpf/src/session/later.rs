@@ -6,6 +6,7 @@ use crate::codegen::{Input, compile, layout};
 use crate::kernel::perf_mmap::{Watch, What};
 use crate::process::usdt_scan::{Scan, Scanner};
 use crate::provider::{How, Known, usdt};
+use crate::symbols::elf::FileId;
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::ir::{ClauseId, Program};
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
@@ -22,8 +23,6 @@ pub struct Later {
     waiting: Vec<(ClauseId, ProbeDesc)>,
     watch: Option<Watch>,
     scanner: Scanner,
-    /// Files by device and inode as the events have them.
-    seen: BTreeSet<(u32, u32, u64)>,
 }
 
 /// Can a description be satisfied by a process that starts later?
@@ -44,12 +43,7 @@ impl Later {
                 }
             }
         }
-        (!waiting.is_empty()).then(|| Later {
-            waiting,
-            watch: None,
-            scanner,
-            seen: BTreeSet::new(),
-        })
+        (!waiting.is_empty()).then(|| Later { waiting, watch: None, scanner })
     }
 
     /// Begins to watch.
@@ -67,10 +61,13 @@ impl Later {
     pub fn look(&mut self, session: &mut Running) -> Vec<String> {
         let mut pids = BTreeSet::new();
         let mut lost = false;
-        let seen = &mut self.seen;
+        let scanner = &self.scanner;
         if let Some(watch) = &mut self.watch {
             watch.drain(|happening| match happening.what {
-                What::Map { major, minor, inode, .. } if inode != 0 && seen.insert((major, minor, inode)) => {
+                What::Map { major, minor, inode, .. }
+                    if inode != 0
+                        && !scanner.knows(FileId { dev: libc::makedev(major, minor), ino: inode }) =>
+                {
                     pids.insert(happening.pid.cast_signed());
                 }
                 What::Lost(_) => lost = true,
@@ -145,15 +142,20 @@ impl Running {
             program: &self.program,
             groups: &self.plan.groups,
             limits: load::limits(&self.options),
-            target: load::target(&self.program, &self.features)?,
+            target: load::target(&self.program, &self.plan.groups, &self.features)?,
             errors: self.plan.errors.clone(),
             probe: &|id| probe_for_programs(known, id),
         };
         let broken = |diags: Vec<duotrace_core::diagnostic::Diag>| {
-            BackendError::new(diags.first().map_or(String::new(), |diag| diag.message.clone()))
+            let text = |diag: &duotrace_core::diagnostic::Diag| match diag.notes.first() {
+                Some(note) => format!("{}: {note}", diag.message),
+                None => diag.message.clone(),
+            };
+            BackendError::new(diags.first().map_or(String::new(), text))
         };
         let image = compile(&input).map_err(broken)?;
         load::create_maps(&image.maps, &mut self.maps)?;
+        self.banks.map(&self.maps)?;
         if let Some(names) = self.maps.get(&layout::NAMES.0) {
             for index in 0..known.len() {
                 let id = ProbeId(index as u32 + 1);
@@ -165,11 +167,18 @@ impl Running {
                 }
             }
         }
-        let progs = load::load_programs(&image, &self.plan.groups, from, &self.maps, &self.features)
-            .map_err(|error| match error {
-                LoadError::System(error) => error,
-                LoadError::Script(diags) => broken(diags),
-            })?;
+        let progs = load::load_programs(
+            &image,
+            &self.plan.groups,
+            &self.plan.attach,
+            from,
+            &self.maps,
+            &self.features,
+        )
+        .map_err(|error| match error {
+            LoadError::System(error) => error,
+            LoadError::Script(diags) => broken(diags),
+        })?;
         self.progs.extend(progs);
         self.attach(from, false)
     }

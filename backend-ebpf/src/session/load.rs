@@ -1,6 +1,9 @@
 //! An image becomes maps and loaded programs.
 
+use super::plan::Attach;
 use super::system;
+use crate::btf::{self, Btf};
+use crate::codegen::layout;
 use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, SiteGroup, Target};
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
 use duotrace_core::backend::{BackendError, LoadError};
@@ -13,13 +16,11 @@ use std::collections::BTreeMap;
 pub type Maps = BTreeMap<u32, Map>;
 
 /// The kernel that this runs on, as far as a script needs to know it.
-pub fn target(program: &Program, features: &Features) -> Result<Target, BackendError> {
+pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> Result<Target, BackendError> {
     let ncpu = cpus::possible().map_err(system)?.len() as u32;
     // A few milliseconds, so only for scripts that gain from it.
-    let offsets = match KernelOffsets::wanted(program) {
-        true => std::fs::read("/sys/kernel/btf/vmlinux")
-            .map(|blob| KernelOffsets::from_btf(&blob))
-            .unwrap_or_default(),
+    let offsets = match KernelOffsets::wanted(program) || groups.iter().any(|group| group.task.is_some()) {
+        true => Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default(),
         false => KernelOffsets::default(),
     };
     Ok(Target {
@@ -43,9 +44,14 @@ pub fn limits(_options: &Options) -> Limits {
 }
 
 /// Creates the maps that are not there yet.
+///
+/// Programs that come later may need larger scratch frames than the first: they get frames of their own, and
+/// the earlier programs keep theirs.
 pub fn create_maps(defs: &[MapDef], maps: &mut Maps) -> Result<(), BackendError> {
     for def in defs {
-        if maps.contains_key(&def.id.0) {
+        if let Some(map) = maps.get(&def.id.0)
+            && (def.id != layout::FRAMES || map.spec().value_size >= def.spec.value_size)
+        {
             continue;
         }
         let map = Map::create(def.spec.clone()).map_err(system)?;
@@ -57,11 +63,21 @@ pub fn create_maps(defs: &[MapDef], maps: &mut Maps) -> Result<(), BackendError>
     Ok(())
 }
 
-fn kind(hook: Hook, features: &Features) -> Kind {
+fn kind(hook: Hook, id: u32, features: &Features) -> Kind {
     match hook {
         Hook::Uprobe => features.uprobe_kind(),
         Hook::PerfEvent => Kind::PerfEvent,
         Hook::TestRun | Hook::SysEnter | Hook::SysExit | Hook::RawTracepoint => Kind::RawTracepoint,
+        Hook::BtfTracepoint => Kind::TracepointBtf(id),
+    }
+}
+
+/// The BTF id of a tracepoint's `btf_trace_NAME`.
+fn tracepoint_id(name: &str) -> Result<u32, BackendError> {
+    let found = Btf::vmlinux().and_then(|btf| btf.find(&[btf::Kind::Typedef], &format!("btf_trace_{name}")));
+    match found {
+        Some(entry) => Ok(entry.id),
+        None => Err(BackendError::new(format!("the kernel's BTF has no tracepoint {name}"))),
     }
 }
 
@@ -69,6 +85,7 @@ fn kind(hook: Hook, features: &Features) -> Kind {
 pub fn load_programs(
     image: &Image,
     groups: &[SiteGroup],
+    attach: &[Attach],
     from: usize,
     maps: &Maps,
     features: &Features,
@@ -80,8 +97,12 @@ pub fn load_programs(
             .code
             .with_maps(|id| maps.get(&id.0).map(Map::raw_fd))
             .map_err(|id| BackendError::new(format!("internal error: no map {}", id.0)))?;
+        let id = match attach.get(program.group) {
+            Some(Attach::BtfTracepoint(name)) => tracepoint_id(name)?,
+            _ => 0,
+        };
         let spec = ProgSpec {
-            kind: kind(group.hook, features),
+            kind: kind(group.hook, id, features),
             name: &program.name,
             insns: &insns,
             functions: &program.code.functions,

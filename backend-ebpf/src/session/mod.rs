@@ -15,12 +15,15 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use crate::btf::KernelTypes;
 use crate::kernel::{Error, Features};
 use crate::process::child::Child;
 use crate::process::usdt_scan::Scanner;
 use crate::provider::Registry;
 use crate::provider::virtual_probes::VirtualProviders;
-use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
+use duotrace_core::backend::{
+    Backend, BackendError, LibraryPart, LoadError, ProbeMatch, Session, TypeSource,
+};
 use duotrace_core::ir::Program;
 use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
@@ -43,6 +46,7 @@ pub struct EbpfConfig {
 pub struct Ebpf {
     config: EbpfConfig,
     registry: Registry,
+    types: KernelTypes,
     features: Rc<Features>,
 }
 
@@ -52,7 +56,7 @@ impl Ebpf {
         let finder = VirtualProviders::new(config.virtual_providers.clone());
         let mut registry = Registry::default();
         registry.scanner = Scanner::with(Rc::new(finder));
-        Ebpf { config, registry, features: Rc::new(Features::new()) }
+        Ebpf { config, registry, types: KernelTypes::default(), features: Rc::new(Features::new()) }
     }
 }
 
@@ -70,7 +74,11 @@ impl Backend for Ebpf {
     }
 
     fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
-        None
+        Some(&mut self.types)
+    }
+
+    fn library(&self) -> &'static [LibraryPart] {
+        crate::provider::LIBRARY
     }
 
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {

@@ -20,6 +20,8 @@ pub enum Attach {
     SysEnter,
     SysExit,
     RawTracepoint(String),
+    /// The same, through the BTF id that the program was loaded for.
+    BtfTracepoint(String),
     Timers(Vec<Timer>),
     /// In one process or in all, by file.
     Uprobes {
@@ -178,6 +180,17 @@ impl Plan {
                 let attach = Attach::RawTracepoint(name.clone());
                 self.group(Hook::RawTracepoint, clauses, &args, Some(id), id, attach);
             }
+            How::Kernel { tracepoint, typed, guard, args, task } => {
+                let (hook, attach) = match typed {
+                    true => (Hook::BtfTracepoint, Attach::BtfTracepoint(tracepoint.clone())),
+                    false => (Hook::RawTracepoint, Attach::RawTracepoint(tracepoint.clone())),
+                };
+                let at = self.group(hook, clauses, args, Some(id), id, attach);
+                if let Some(group) = self.groups.get_mut(at) {
+                    group.guard.clone_from(guard);
+                    group.task = *task;
+                }
+            }
             How::Pid { pid, sites } => {
                 for site in sites {
                     self.uprobe(site, clauses, Some(*pid), false, id);
@@ -274,6 +287,8 @@ impl Plan {
                     identity,
                     args: key.args.clone(),
                     filter: key.filter,
+                    guard: Vec::new(),
+                    task: None,
                     errno: false,
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,

@@ -56,7 +56,7 @@ pub struct Running {
     control: MappedArray,
     drops: MappedArray,
     ring: RingBuffer,
-    banks: Banks,
+    pub(super) banks: Banks,
     symbols: SessionSymbols,
     children: Vec<Child>,
     grabs: Vec<Grab>,
@@ -98,14 +98,14 @@ impl Running {
             program,
             groups: &plan.groups,
             limits: load::limits(options),
-            target: load::target(program, features)?,
+            target: load::target(program, &plan.groups, features)?,
             errors: plan.errors.clone(),
             probe: &|id| probe_for_programs(shelf, id),
         };
         let image = compile(&input).map_err(LoadError::Script)?;
         let mut maps = Maps::new();
         load::create_maps(&image.maps, &mut maps)?;
-        let progs = load::load_programs(&image, &plan.groups, 0, &maps, features)?;
+        let progs = load::load_programs(&image, &plan.groups, &plan.attach, 0, &maps, features)?;
         let map = |id: crate::codegen::asm::MapId| {
             maps.get(&id.0).ok_or_else(|| BackendError::new("internal error: a map is missing"))
         };
@@ -174,6 +174,9 @@ impl Running {
                 }
                 Attach::SysExit => {
                     self.links.push(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
+                }
+                Attach::BtfTracepoint(_) => {
+                    self.links.push(link::attach_btf(prog, 0).map_err(system)?);
                 }
                 Attach::RawTracepoint(name) => {
                     self.links.push(link::attach_raw_tracepoint(prog, name, 0).map_err(system)?);

@@ -200,6 +200,13 @@ fn begin_tick_exit_end() {
     assert!(seen.records.iter().any(|record| (record.0, record.2) == (2, 7)));
 }
 
+fn while_busy(time: std::time::Duration) {
+    let start = std::time::Instant::now();
+    while start.elapsed() < time {
+        std::hint::black_box(start);
+    }
+}
+
 #[test]
 fn profile_fires_on_every_cpu() {
     if skipped("profile_fires_on_every_cpu") {
@@ -210,7 +217,12 @@ fn profile_fires_on_every_cpu() {
     let mut session = script.load();
     let mut seen = Seen::default();
     session.start(&mut seen).unwrap();
+    // Some virtual machines let an idle CPU's timer sleep: keep them all busy.
+    let busy: Vec<_> = (0..crate::kernel::cpus::online().unwrap().len())
+        .map(|_| std::thread::spawn(|| while_busy(std::time::Duration::from_millis(350))))
+        .collect();
     session.poll(soon(300), &mut seen).unwrap();
+    busy.into_iter().for_each(|thread| thread.join().unwrap());
     session.stop(&mut seen).unwrap();
     let mut counts = script.aggregation(id);
     session.snapshot(id, &mut counts).unwrap();
@@ -425,5 +437,6 @@ fn programs_that_start_later_are_traced() {
         let key = [Value::string(format!("hits{pid}")), Value::int(0)];
         assert_eq!(found.get(&key).map(|cell| cell.words[0]), Some(count), "{found:?}");
     }
-    assert_eq!(session.enabled(ClauseId(0)), 1);
+    // At least: other tests run programs of this name, too.
+    assert!(session.enabled(ClauseId(0)) >= 1);
 }

@@ -32,6 +32,36 @@ pub enum LayoutError {
 }
 
 impl Types {
+    /// Completes a struct or union whose layout is known already, as the kernel's types have it. Does nothing to
+    /// one that is complete.
+    pub fn import_composite(&mut self, id: TypeId, members: Vec<Member>, size: u32, align: u32) {
+        if let Type::Composite(composite) = &mut self.types[id.0 as usize]
+            && composite.members.is_none()
+        {
+            *composite = super::Composite {
+                members: Some(members),
+                size,
+                align,
+                ..std::mem::replace(
+                    composite,
+                    super::Composite { union: false, tag: String::new(), members: None, size: 0, align: 1 },
+                )
+            };
+        }
+    }
+
+    /// Completes an enum with what is known of it; names that mean something already keep that.
+    pub fn import_enum(&mut self, id: TypeId, names: Vec<(String, i64)>, bytes: u8, signed: bool) {
+        for (name, value) in &names {
+            self.enumerators.entry(name.clone()).or_insert((*value, id));
+        }
+        if let Type::Enum(e) = &mut self.types[id.0 as usize]
+            && e.names.is_none()
+        {
+            (e.names, e.bytes, e.signed) = (Some(names), bytes, signed);
+        }
+    }
+
     /// Completes a struct or union with its members.
     pub fn complete(&mut self, id: TypeId, specs: Vec<MemberSpec>) -> Result<(), LayoutError> {
         let Type::Composite(composite) = self.get(id) else { return Ok(()) };

@@ -61,7 +61,7 @@ pub(super) enum Routine {
     Strip,
     /// `(frame, to, address in network order)`.
     Inet,
-    /// `(pid) -> 0 or 1`.
+    /// `(pid, task) -> 0 or 1`.
     Progeny,
 }
 
@@ -88,7 +88,7 @@ impl Routine {
             Routine::BackUp => ("back_up", 2),
             Routine::Strip => ("strip", 3),
             Routine::Inet => ("inet", 3),
-            Routine::Progeny => ("progeny", 1),
+            Routine::Progeny => ("progeny", 2),
         }
     }
 }

@@ -216,14 +216,13 @@ impl Gen<'_> {
         self.asm.ret(0);
     }
 
-    /// Is the current process this one or one of its descendants?
+    /// Is the process of a task this one or one of its descendants?
     pub(super) fn emit_progeny(&mut self) {
         let (no, yes) = (self.asm.label(), self.asm.label());
         let offsets = self.input.target.offsets;
         let (parent, tgid) = (offsets.real_parent.unwrap_or(0), offsets.tgid.unwrap_or(0));
         self.asm.mov(Reg::R6, Reg::R1);
-        self.asm.call(Helper::GetCurrentTask);
-        self.asm.mov(Reg::R7, Reg::R0);
+        self.asm.mov(Reg::R7, Reg::R2);
         let up = self.asm.label();
         self.asm.mov(Reg::R8, 0);
         self.asm.bind(up);
