@@ -36,8 +36,15 @@ impl Gen<'_> {
             }
             functions.push((function, *id, traits));
         }
+        let condition = match self.group.condition.clone().map(|recipe| self.condition(&recipe)).transpose() {
+            Ok(condition) => condition,
+            Err(diag) => {
+                diags.push(*diag);
+                None
+            }
+        };
         self.asm.enter(entry);
-        self.entry(&functions, &error_functions);
+        self.entry(&functions, &error_functions, condition);
         self.emit_routines();
         diags
     }
@@ -50,7 +57,12 @@ impl Gen<'_> {
         self.asm.declare(name, linkage, &[Arg::Ctx, Arg::Scalar, Arg::Scalar, Arg::Scalar])
     }
 
-    fn entry(&mut self, clauses: &[(FuncId, ClauseId, Traits)], errors: &[(FuncId, ClauseId)]) {
+    fn entry(
+        &mut self,
+        clauses: &[(FuncId, ClauseId, Traits)],
+        errors: &[(FuncId, ClauseId)],
+        condition: Option<FuncId>,
+    ) {
         let out = self.asm.label();
         self.asm.set_span(0);
         self.asm.mov(Reg::R6, Reg::R1);
@@ -67,6 +79,9 @@ impl Gen<'_> {
         let group = self.group;
         group.guard.iter().for_each(|test| self.test(test, out));
         self.identify(out);
+        if let Some(function) = condition {
+            self.check_condition(function, out);
+        }
         let framed = clauses.iter().any(|(_, _, traits)| traits.frame);
         if framed {
             self.acquire(out);

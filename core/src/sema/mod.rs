@@ -170,6 +170,9 @@ fn parse_all(
     out: &mut Compiled,
 ) -> Vec<ParsedText> {
     let seed = crate::types::Types::new(256);
+    // Arguments are replaced while a text is parsed: the pragma counts before the others do.
+    let default_args =
+        options.flag(opt::DEFAULTARGS) || texts.iter().any(|text| pragma::sets(&text.text, "defaultargs"));
     let mut typedefs: HashSet<String> = HashSet::new();
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut parsed: Vec<ParsedText> = Vec::new();
@@ -186,7 +189,7 @@ fn parse_all(
         let is_typedef = |name: &str| seed.lookup_typedef(name).is_some() || typedefs.contains(name);
         let parse_config = ParseConfig {
             args: config.args.clone(),
-            default_args: options.flag(opt::DEFAULTARGS),
+            default_args,
             macros: config.macros.clone(),
             is_typedef: &is_typedef,
             pspec: options.flag(opt::PSPEC),
