@@ -71,6 +71,9 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
         return Ok(list::program(&backend, &compiled, given.has(Flag::Verbose)));
     }
     if compiled.program.clauses.is_empty() {
+        if given.has(Flag::Stop) {
+            return Ok(0);
+        }
         let what = if names.is_empty() { "specified" } else { "matched" };
         return Err(fail(format!("no probes {what}")));
     }

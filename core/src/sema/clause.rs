@@ -47,16 +47,16 @@ impl Checker<'_> {
             diag
         })?;
         if found.probes.is_empty() && !zdefs && !found.open_ended_only() {
-            let mut diag = Diag::error(
-                Tag::D_PDESC_ZERO,
-                spec.span,
-                format!("probe description {} does not match any probes", shown(&desc)),
-            );
-            diag.notes = found.notes;
-            if let Some(first) = diag.notes.first() {
-                diag.message = format!("{}: {first}", diag.message);
-            }
-            return Err(diag);
+            let (tag, message) = match desc.id {
+                Some(id) => {
+                    (Tag::D_PDESC_INVAL, format!("invalid probe identifier {id}: Unknown probe identifier"))
+                }
+                None => (
+                    Tag::D_PDESC_ZERO,
+                    format!("probe description {} does not match any probes", shown(&desc)),
+                ),
+            };
+            return Err(Diag { notes: found.notes, ..Diag::error(tag, spec.span, message) });
         }
         for id in &found.probes {
             if let Some(probe) = self.backend.probe(*id) {

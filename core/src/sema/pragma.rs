@@ -21,7 +21,12 @@ pub(super) fn options(pragma: &ast::Pragma, options: &mut Options) -> Res<()> {
         None => (*setting, None),
     };
     options.set_from_pragma(name, value).map_err(|error| {
-        Diag::error(Tag::D_PRAGMA_OPTSET, pragma.span, format!("failed to set option '{name}': {error}"))
+        let shown = value.map_or(String::new(), |value| format!(" to '{value}'"));
+        Diag::error(
+            Tag::D_PRAGMA_OPTSET,
+            pragma.span,
+            format!("failed to set option '{name}'{shown}: {error}"),
+        )
     })
 }
 
