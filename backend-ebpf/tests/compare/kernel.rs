@@ -50,8 +50,6 @@ pub fn run(
         identity: ProbeIdentity::Const(ProbeId(1)),
         args: (0..4).map(ArgSource::Ctx).collect(),
         filter: PidFilter::Any,
-        guard: Vec::new(),
-        task: None,
         errno: false,
         provider_pid: false,
         at_entry: false,
