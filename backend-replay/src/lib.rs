@@ -8,6 +8,7 @@
 pub mod event;
 pub mod file;
 pub mod interp;
+pub mod record;
 pub mod session;
 pub mod synthetic;
 

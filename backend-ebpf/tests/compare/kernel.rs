@@ -50,11 +50,11 @@ pub fn run(
         identity: ProbeIdentity::Const(ProbeId(1)),
         args: (0..4).map(ArgSource::Ctx).collect(),
         filter: PidFilter::Any,
-        guard: Vec::new(),
-        task: None,
         errno: false,
         provider_pid: false,
         at_entry: false,
+        guard: Vec::new(),
+        task: None,
     }];
     let error_clauses = (normal as u32..program.clauses.len() as u32).map(ClauseId).collect();
     let input = Input {

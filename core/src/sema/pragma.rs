@@ -93,6 +93,7 @@ impl Checker<'_> {
 pub(super) fn sets(text: &str, name: &str) -> bool {
     text.lines().any(|line| {
         let mut words = line.trim_start().strip_prefix('#').unwrap_or_default().split_whitespace();
-        ["pragma", "D", "option"].iter().all(|word| words.next() == Some(*word)) && words.any(|word| word == name)
+        ["pragma", "D", "option"].iter().all(|word| words.next() == Some(*word))
+            && words.any(|word| word == name)
     })
 }
