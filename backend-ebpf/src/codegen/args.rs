@@ -90,6 +90,17 @@ impl Gen<'_> {
                 self.source(from);
                 self.alu(Alu::Add, Reg::R0, distance);
             }
+            ArgSource::Negated(ref from) => {
+                self.source(from);
+                self.emit(Insn::neg64(Reg::R0));
+            }
+            ArgSource::Sum(ref left, ref right) => {
+                self.source(left);
+                self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
+                self.source(right);
+                self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::ADDRESS);
+                self.alu(Alu::Add, Reg::R0, Reg::R1);
+            }
             ArgSource::Bits { ref from, shift, mask } => {
                 self.source(from);
                 self.alu(Alu::Rsh, Reg::R0, i32::from(shift));

@@ -110,6 +110,10 @@ pub enum ArgSource {
     },
     /// Another source and a distance: the address of a part of a structure.
     Offset(Box<ArgSource>, i32),
+    /// The sum of two sources.
+    Sum(Box<ArgSource>, Box<ArgSource>),
+    /// Another source with the sign turned: an error number.
+    Negated(Box<ArgSource>),
     /// Some bits of another source.
     Bits {
         from: Box<ArgSource>,

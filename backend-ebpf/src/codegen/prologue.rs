@@ -44,7 +44,9 @@ impl Gen<'_> {
 
     /// A clause's function: context, frame number, probe, upper half of the cookie.
     pub fn declare_clause(&mut self, name: &str) -> FuncId {
-        let linkage = if self.input.target.global_ctx { Linkage::Global } else { Linkage::Static };
+        // What the verifier knows of a typed context it only knows within one program.
+        let typed = self.group.hook == Hook::BtfTracepoint;
+        let linkage = if self.input.target.global_ctx && !typed { Linkage::Global } else { Linkage::Static };
         self.asm.declare(name, linkage, &[Arg::Ctx, Arg::Scalar, Arg::Scalar, Arg::Scalar])
     }
 
@@ -152,7 +154,9 @@ impl Gen<'_> {
     /// Clause-local variables that some clause of the group uses begin as zeroes; so do scratch and `strtok`.
     fn zero_locals(&mut self) {
         let mut used = std::collections::BTreeSet::new();
-        for id in &self.group.clauses {
+        // ERROR clauses run within the firing.
+        let errors = self.input.errors.iter().flat_map(|errors| &errors.clauses);
+        for id in self.group.clauses.iter().chain(errors) {
             let Some(clause) = self.input.program.clauses.get(id.0 as usize) else { continue };
             let mut look = |expr: &Expr| match &expr.kind {
                 ExprKind::Read(place) | ExprKind::Assign { place, .. } | ExprKind::Update { place, .. } => {

@@ -3,10 +3,17 @@
 //! One file each and one row each in [`ROWS`]. Nothing is looked for before a description asks for it, and what was
 //! found once keeps its number for the life of the [`Registry`].
 
+mod composite;
+mod counters;
 mod dtrace;
+mod io;
+mod library;
+mod net;
 pub mod pid;
+mod proc;
 mod profile;
 mod rawtp;
+mod sched;
 pub mod shelf;
 mod syscall;
 mod syscall_table;
@@ -90,14 +97,25 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 15] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
+    Row { name: "proc", find: |search| composite::find(search, "proc", proc::probes) },
+    Row { name: "sched", find: |search| composite::find(search, "sched", sched::probes) },
+    Row { name: "io", find: |search| composite::find(search, "io", io::probes) },
+    Row { name: "ip", find: |search| composite::find(search, "ip", net::ip) },
+    Row { name: "tcp", find: |search| composite::find(search, "tcp", net::tcp) },
+    Row { name: "udp", find: |search| composite::find(search, "udp", net::udp) },
+    Row { name: "sysinfo", find: |search| composite::find(search, "sysinfo", counters::sysinfo) },
+    Row { name: "vminfo", find: |search| composite::find(search, "vminfo", counters::vminfo) },
     Row { name: "rawtp", find: rawtp::find },
+    Row { name: "sdt", find: |_| {} },
     Row { name: "pidNNN", find: pid::find },
     Row { name: "*NNN", find: usdt::find },
 ];
+
+pub use library::LIBRARY;
 
 /// Names of the providers, for messages.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -38,9 +38,7 @@ pub fn find(search: &mut Search<'_>) {
     if provider.is_empty() && !listing && (search.any() || !search.notes.is_empty()) {
         return;
     }
-    if super::pid::process(provider).is_some()
-        || ["dtrace", "profile", "syscall", "rawtp"].contains(&provider)
-    {
+    if super::pid::process(provider).is_some() || super::names().any(|name| name == provider) {
         return;
     }
     let scan = match is_glob(provider) {

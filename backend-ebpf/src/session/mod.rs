@@ -19,7 +19,9 @@ use crate::btf::KernelTypes;
 use crate::kernel::{Error, Features};
 use crate::process::child::Child;
 use crate::provider::Registry;
-use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
+use duotrace_core::backend::{
+    Backend, BackendError, LibraryPart, LoadError, ProbeMatch, Session, TypeSource,
+};
 use duotrace_core::ir::Program;
 use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
@@ -70,6 +72,10 @@ impl Backend for Ebpf {
 
     fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
         Some(&mut self.types)
+    }
+
+    fn library(&self) -> &'static [LibraryPart] {
+        crate::provider::LIBRARY
     }
 
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {

@@ -35,10 +35,35 @@ impl Tag {
     }
 }
 
-/// A longer name of a tag.
-impl Tag {
-    /// [`Tag::D_DECL_LOCASSC`].
-    pub const D_DECL_LOCASSOC: Tag = Tag::D_DECL_LOCASSC;
+macro_rules! aliases {
+    ($($name:ident $tag:ident)*) => {
+        impl Tag {
+            $(#[doc = concat!("Shown as [`Tag::", stringify!($tag), "`].")] pub const $name: Tag = Tag::$tag;)*
+        }
+    };
+}
+
+// Other names for the same finding: illumos' for llquantize(), which Oracle's
+// libdtrace, the one of Linux, names in its own way.
+aliases! {
+    D_LLQUANT_HIGHTYPE D_LLQUANT_HMAGTYPE
+    D_LLQUANT_HIGHVAL D_LLQUANT_HMAGVAL
+    D_LLQUANT_HIGHMATCH D_LLQUANT_MATCHHMAG
+    D_LLQUANT_LOWTYPE D_LLQUANT_LMAGTYPE
+    D_LLQUANT_LOWVAL D_LLQUANT_LMAGVAL
+    D_LLQUANT_LOWMATCH D_LLQUANT_MATCHLMAG
+    D_LLQUANT_FACTORMATCH D_LLQUANT_MATCHFACTOR
+    D_LLQUANT_NSTEPMATCH D_LLQUANT_MATCHSTEPS
+    D_LLQUANT_NSTEPTYPE D_LLQUANT_STEPTYPE
+    D_LLQUANT_NSTEPVAL D_LLQUANT_STEPVAL
+    D_LLQUANT_FACTOREVEN D_LLQUANT_STEPVAL
+    D_LLQUANT_FACTORNSTEPS D_LLQUANT_STEPVAL
+    D_LLQUANT_FACTORSMALL D_LLQUANT_FACTORVAL
+    D_LLQUANT_MAGRANGE D_LLQUANT_HMAGVAL
+    D_LLQUANT_MAGTOOBIG D_LLQUANT_HMAGVAL
+    D_AGG_KEY D_KEY_TYPE
+    D_DECL_MEMBER_NAME D_DECL_MNAME
+    D_DECL_LOCASSOC D_DECL_LOCASSC
 }
 
 impl std::fmt::Display for Tag {
@@ -89,7 +114,6 @@ tags! {
     D_IDENT_BADREF "the identifier cannot be used so"
     D_VAR_UNSUP "the variable is not supported"
     D_AGG_NULL "an aggregation needs a function"
-    D_AGG_KEY "an aggregation key is not usable"
     D_AGG_FUNC "the function is not an aggregating function"
     D_AGG_MDIM "multi-dimensional aggregations are not allowed"
     D_AGG_SCALAR "an aggregating function needs a scalar argument"
@@ -170,7 +194,6 @@ tags! {
     D_DECL_IDRED "an identifier is declared twice"
     D_DECL_IDENT "a declaration has no name"
     D_DECL_NOINIT "an initialiser is not usable here"
-    D_DECL_MEMBER_NAME "a member is declared twice"
     D_DECL_TYPERED "a type is declared twice"
     D_DECL_TOOBIG "the object is too large"
     D_DECL_USELESS "a declaration declares nothing"
@@ -259,21 +282,6 @@ tags! {
     D_LQUANT_MATCHSTEP "lquantize is used with another step"
     D_LLQUANT_FACTORTYPE "llquantize's factor is not a constant"
     D_LLQUANT_FACTORVAL "llquantize's factor is out of range"
-    D_LLQUANT_FACTOREVEN "llquantize's factor does not divide the steps"
-    D_LLQUANT_FACTORNSTEPS "llquantize's factor and steps do not fit"
-    D_LLQUANT_FACTORSMALL "llquantize's factor is too small"
-    D_LLQUANT_FACTORMATCH "llquantize is used with another factor"
-    D_LLQUANT_LOWTYPE "llquantize's low magnitude is not a constant"
-    D_LLQUANT_LOWVAL "llquantize's low magnitude is out of range"
-    D_LLQUANT_LOWMATCH "llquantize is used with another low magnitude"
-    D_LLQUANT_HIGHTYPE "llquantize's high magnitude is not a constant"
-    D_LLQUANT_HIGHVAL "llquantize's high magnitude is out of range"
-    D_LLQUANT_HIGHMATCH "llquantize is used with another high magnitude"
-    D_LLQUANT_NSTEPTYPE "llquantize's steps are not a constant"
-    D_LLQUANT_NSTEPVAL "llquantize's steps are out of range"
-    D_LLQUANT_NSTEPMATCH "llquantize is used with other steps"
-    D_LLQUANT_MAGRANGE "llquantize's magnitudes are in the wrong order"
-    D_LLQUANT_MAGTOOBIG "llquantize's high magnitude is too large"
     D_QUANT_PROTO "quantize has the wrong arguments"
     D_NORMALIZE_PROTO "normalize has the wrong arguments"
     D_NORMALIZE_SCALAR "normalize needs a scalar factor"

@@ -176,9 +176,10 @@ impl Checker<'_> {
         let node = match ir_ty {
             ir::Ty::Int { .. } => Node::value(native, cast(raw, ir_ty)),
             ir::Ty::Str => {
-                let addr = cast(raw, ir::Ty::U64);
-                let kind = ExprKind::LoadStr { addr: Box::new(addr), space: ir::Space::User, max: None };
-                Node::value(native, expr(kind, ir::Ty::Str, span))
+                let addr = Box::new(cast(raw, ir::Ty::U64));
+                let space = if arg.native.is_some() { ir::Space::Any } else { ir::Space::User };
+                let kind = ExprKind::LoadStr { addr, space, max: None };
+                return Ok(Node::value(native, expr(kind, ir::Ty::Str, span)));
             }
             _ => {
                 return Err(Diag::error(

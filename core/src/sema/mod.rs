@@ -8,6 +8,7 @@
 
 mod action;
 mod aggregate;
+mod assign;
 mod call;
 mod checker;
 mod clause;
@@ -17,6 +18,8 @@ mod expr;
 mod library;
 mod nearest;
 mod node;
+mod objects;
+mod operators;
 mod pragma;
 mod record;
 pub mod stability;
@@ -26,7 +29,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, LibraryPart};
 use crate::diagnostic::{Diag, Severity, SourceId, SourceMap, Tag};
 use crate::ir::{ClauseId, Program};
 use crate::options::{Options, opt};
@@ -103,7 +106,7 @@ pub fn compile(
     backend: &mut dyn Backend,
 ) -> Compiled {
     let mut out = Compiled { clauses_of: vec![Vec::new(); texts.len()], ..Compiled::default() };
-    let parsed = parse_all(texts, config, options, &mut out);
+    let parsed = parse_all(texts, config, options, backend.library(), &mut out);
     for (_, _, ast) in &parsed {
         for item in &ast.items {
             if let ast::Item::Pragma(pragma) = item
@@ -161,14 +164,17 @@ fn parse_all(
     texts: &[ProgramText],
     config: &CompileConfig,
     options: &Options,
+    library: &'static [LibraryPart],
     out: &mut Compiled,
 ) -> Vec<ParsedText> {
     let seed = crate::types::Types::new(256);
     let mut typedefs: HashSet<String> = HashSet::new();
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut parsed: Vec<ParsedText> = Vec::new();
-    let library: &[library::Part] = if options.flag(opt::NOLIBS) { &[] } else { library::PARTS };
-    let wanted = library::needed(library, texts.iter().map(|t| t.text.as_str()));
+    let wanted = match options.flag(opt::NOLIBS) {
+        true => Vec::new(),
+        false => library::needed(library, texts.iter().map(|t| t.text.as_str())),
+    };
     let all = wanted
         .iter()
         .map(|part| (None, ProgramKind::Library, String::new(), part.text.to_string()))
@@ -193,6 +199,9 @@ fn parse_all(
         let result = syntax::parse(&mut out.sources, source, &parse_config);
         used.extend(result.used_args);
         out.diags.extend(result.diags);
+        if !matches!(kind, ProgramKind::Library) && !options.flag(opt::EMPTY) {
+            out.diags.extend(result.empty);
+        }
         for item in &result.ast.items {
             if let ast::Item::Declaration(d) = item
                 && d.storage == Some(ast::Storage::Typedef)

@@ -104,6 +104,7 @@ fn types_in_expressions() {
     expr("(vmlinux`foo_t)x", "(cast <vmlinux`foo_t> x)");
     expr("(struct vmlinux`task_struct *)x", "(cast <(struct vmlinux`task_struct) (_ *)> x)");
     expr("(vmlinux`struct s *)x", "(cast <(struct vmlinux`s) (_ *)> x)");
+    expr("(D`size_t)x + (C`int)y", "(+ (cast <size_t> x) (cast <int> y))");
     expr("(vmlinux`size_t)x", "(cast <vmlinux`size_t> x)");
     expr("(char **)x", "(cast <char (_ * *)> x)");
     expr("(foo) + 1", "(+ foo 1)");
@@ -444,8 +445,35 @@ fn mutations() {
         ((state >> 33) as usize) % below.max(1)
     };
     let pieces = [
-        "/", "{", "}", "(", "[", "\"", "'", "/*", "$", "`", "@", "#", "\n", "\0", "\u{ff}", ";", "*", "int ",
+        "/",
+        "{",
+        "}",
+        "(",
+        "[",
+        "\"",
+        "'",
+        "/*",
+        "$",
+        "`",
+        "@",
+        "#",
+        "\n",
+        "\0",
+        "\u{ff}",
+        ";",
+        "*",
+        "int ",
         ":",
+        "::",
+        "1:",
+        "\\",
+        "m`struct ",
+        "size_t ",
+        "static ",
+        "a.b`",
+        "0x",
+        "$9",
+        "#line 3 \"f\n",
     ];
     for round in 0..6000 {
         let mut text: Vec<char> = corpus[round % corpus.len()].chars().collect();

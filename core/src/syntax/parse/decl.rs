@@ -2,7 +2,7 @@
 //! qualifiers, type words, struct, union and enum bodies.
 
 use super::super::ast::{BaseType, Declaration, Declarator, Expr, Name, Specifiers, Storage, TypeName};
-use super::super::lex::Tok;
+use super::super::lex::{Tok, keyword};
 use super::declarator::Naming;
 use super::top::{is_qualifier, is_storage, is_type_word};
 use super::{Fail, Parser, R};
@@ -61,7 +61,9 @@ impl Parser<'_> {
         name == "_Bool"
             || self.types.contains(name)
             || !self.idents.contains(name) && known(name)
-            || name.rsplit_once('`').is_some_and(|(_, base)| known(base) || self.types.contains(base))
+            || name.rsplit_once('`').is_some_and(|(_, base)| {
+                known(base) || self.types.contains(base) || keyword(base).is_some_and(is_basic)
+            })
     }
 
     /// ``vmlinux`struct s``: the module before the word instead of before the tag.
@@ -338,11 +340,18 @@ impl Parser<'_> {
     }
 }
 
-/// ``mod`name`` in two.
+/// Words that name a type by themselves, in any module.
+fn is_basic(key: &str) -> bool {
+    matches!(key, "void" | "char" | "int" | "float" | "double" | "string")
+}
+
+/// ``mod`name`` in two. The modules C and D are the language's own types and
+/// those that the program defines: what a name without module means, too.
 fn split_module(name: Name) -> (Option<String>, Name) {
     match name.text.rsplit_once('`') {
         Some((module, text)) => {
-            let module = (!module.is_empty()).then(|| module.to_string());
+            let own = matches!(module, "" | "C" | "D") || keyword(text).is_some_and(is_basic);
+            let module = (!own).then(|| module.to_string());
             (module, Name { text: text.to_string(), span: name.span })
         }
         None => (None, name),

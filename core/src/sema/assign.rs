@@ -1,0 +1,232 @@
+//! Assignments, increments, and the variables that they declare.
+
+use super::checker::{Checker, Res};
+use super::node::{Kind, Node, cast, constant, expr};
+use super::operators::ir_op;
+use super::variables::builtin;
+use crate::diagnostic::{Diag, Span, Tag};
+use crate::ir::{self, ExprKind};
+use crate::syntax::ast::{self, Scope};
+use crate::types::{Type, TypeId};
+
+impl Checker<'_> {
+    /// `target = value`, `target op= value`.
+    pub(super) fn assign(
+        &mut self,
+        op: Option<ast::BinaryOp>,
+        target: &ast::Expr,
+        value: &ast::Expr,
+        span: Span,
+    ) -> Res<Node> {
+        if let ast::ExprKind::Aggregation { name, .. } = &target.kind {
+            return Err(Diag::error(
+                Tag::D_AGG_NULL,
+                span,
+                format!("aggregation @{name} may only be assigned in a statement of its own"),
+            ));
+        }
+        let text = op.map_or("=".to_string(), |op| format!("{}=", op.text()));
+        let Some(op) = op else {
+            let node = self.expr(value)?;
+            let node = self.decay(node)?;
+            self.create_on_assignment(target, &node)?;
+            let (place, ty) = self.lvalue(target, &text)?;
+            let stored = self.stored(node, ty, &text, target, span)?;
+            let ir_ty = place.ty;
+            let kind = ExprKind::Assign { place: Box::new(place), value: Box::new(stored) };
+            return Ok(Node::value(ty, expr(kind, ir_ty, span)));
+        };
+        let (place, ty) = self.lvalue(target, &text)?;
+        let node = self.operand(value)?;
+        let right_ty = node.ty;
+        let (compute, operand) = if let Some(to) = self.types.pointee(ty) {
+            if !matches!(op, ast::BinaryOp::Add | ast::BinaryOp::Sub)
+                || self.types.integer(right_ty).is_none()
+            {
+                return Err(Diag::error(
+                    Tag::D_OP_INT,
+                    span,
+                    format!("operator {text} requires operands of integral type"),
+                ));
+            }
+            let size = self.types.size(to).unwrap_or(1).max(1) as i64;
+            let value = cast(self.rvalue(node)?, ir::Ty::I64);
+            let scaled = super::node::binary(
+                ir::BinaryOp::Mul,
+                value,
+                constant(size, ir::Ty::I64, span),
+                ir::Ty::I64,
+                span,
+            );
+            (ir::Ty::U64, cast(scaled, ir::Ty::U64))
+        } else {
+            if self.types.integer(ty).is_none() || self.types.integer(right_ty).is_none() {
+                return Err(Diag::error(
+                    Tag::D_OP_ARITH,
+                    span,
+                    format!("operator {text} requires operands of arithmetic type"),
+                ));
+            }
+            if matches!(op, ast::BinaryOp::Div | ast::BinaryOp::Mod) && node.constant() == Some(0) {
+                return Err(Diag::error(Tag::D_DIV_ZERO, span, "expression contains division by zero"));
+            }
+            let wide = self.promote(ty, right_ty);
+            let compute = self.value_type(wide, span)?;
+            (compute, cast(self.rvalue(node)?, compute))
+        };
+        let ir_ty = place.ty;
+        let kind = ExprKind::Update {
+            place: Box::new(place),
+            op: ir_op(op),
+            value: Box::new(operand),
+            compute,
+            old: false,
+        };
+        Ok(Node::value(ty, expr(kind, ir_ty, span)))
+    }
+
+    /// `++x`, `x--`, ...
+    pub(super) fn increment(
+        &mut self,
+        increment: bool,
+        prefix: bool,
+        target: &ast::Expr,
+        span: Span,
+    ) -> Res<Node> {
+        let int64 = Node::value(self.types.basic().int64, constant(0, ir::Ty::I64, span));
+        self.create_on_assignment(target, &int64)?;
+        let text = if increment { "++" } else { "--" };
+        let (place, ty) = self.lvalue(target, text)?;
+        let step = match self.types.pointee(ty) {
+            Some(to) => self.types.size(to).unwrap_or(1).max(1) as i64,
+            None if self.types.integer(ty).is_some() => 1,
+            None => {
+                return Err(Diag::error(
+                    Tag::D_OP_SCALAR,
+                    span,
+                    format!("operator {text} requires operand of scalar type"),
+                ));
+            }
+        };
+        let ir_ty = place.ty;
+        let op = if increment { ir::BinaryOp::Add } else { ir::BinaryOp::Sub };
+        let kind = ExprKind::Update {
+            place: Box::new(place),
+            op,
+            value: Box::new(constant(step, ir_ty, span)),
+            compute: ir_ty,
+            old: !prefix,
+        };
+        Ok(Node::value(ty, expr(kind, ir_ty, span)))
+    }
+
+    /// The place an assignment writes to.
+    fn lvalue(&mut self, target: &ast::Expr, op: &str) -> Res<(ir::Place, TypeId)> {
+        let node = self.expr(target)?;
+        match node.kind {
+            Kind::Place { place, writable: true } => {
+                if self.types.has_qualifier(node.ty, crate::types::Qualifier::Const) {
+                    return Err(Diag::error(
+                        Tag::D_OP_WRITE,
+                        target.span,
+                        format!("operator {op} cannot be applied to read-only data"),
+                    ));
+                }
+                Ok((place, node.ty))
+            }
+            Kind::Place { .. } => Err(Diag::error(
+                Tag::D_OP_WRITE,
+                target.span,
+                format!("operator {op} cannot be applied to read-only data"),
+            )),
+            _ => {
+                let named = matches!(&target.kind, ast::ExprKind::Ident { .. } | ast::ExprKind::Index { .. });
+                let tag = if named { Tag::D_OP_WRITE } else { Tag::D_OP_LVAL };
+                Err(Diag::error(
+                    tag,
+                    target.span,
+                    format!("operator {op} requires modifiable lvalue as an operand"),
+                ))
+            }
+        }
+    }
+
+    /// The first assignment to a name declares it with the value's type.
+    fn create_on_assignment(&mut self, target: &ast::Expr, value: &Node) -> Res<()> {
+        let (scope, name, index) = match &target.kind {
+            ast::ExprKind::Ident { scope, name } => (*scope, name, None),
+            ast::ExprKind::Index { of, index } => match &of.kind {
+                ast::ExprKind::Ident { scope, name } => (*scope, name, Some(index)),
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        if self.variables.contains_key(&(scope, name.clone())) {
+            return Ok(());
+        }
+        if scope == Scope::Global
+            && (builtin(name).is_some()
+                || self.inlines.contains_key(name)
+                || self.types.enumerator(name).is_some()
+                || matches!(name.as_str(), "args" | "uregs" | "regs" | "NULL")
+                || self.bindings.iter().any(|(n, _)| n == name))
+        {
+            return Ok(());
+        }
+        if let Kind::Translated { .. } = value.kind {
+            return Err(Diag::error(
+                Tag::D_OP_DYN,
+                target.span,
+                format!("cannot assign a translated object to {name}: assign one of its members"),
+            ));
+        }
+        if let Kind::Void(_) = value.kind {
+            return Err(Diag::error(
+                Tag::D_OP_VFPTR,
+                target.span,
+                format!("cannot assign a void expression to {name}"),
+            ));
+        }
+        let ty = match self.types.base(value.ty) {
+            Type::Array { .. } if self.is_stringlike(value.ty) => self.types.basic().string,
+            _ => self.unqualified(value.ty),
+        };
+        let key = match index {
+            None => None,
+            Some(_) if scope == Scope::Clause => {
+                return Err(Diag::error(
+                    Tag::D_ARR_LOCAL,
+                    target.span,
+                    format!(
+                        "this->{name}[ ] may not be used: clause-local associative arrays are not supported"
+                    ),
+                ));
+            }
+            Some(index) => {
+                let mut key = Vec::new();
+                for e in index {
+                    let node = self.operand(e)?;
+                    let ty = match self.types.base(node.ty) {
+                        Type::Array { .. } if self.is_stringlike(node.ty) => self.types.basic().string,
+                        _ => self.unqualified(node.ty),
+                    };
+                    key.push(ty);
+                }
+                Some(key)
+            }
+        };
+        self.add_variable(scope, name, ty, key, target.span)?;
+        Ok(())
+    }
+
+    fn unqualified(&self, mut ty: TypeId) -> TypeId {
+        while let Type::Qualified {
+            qualifier: crate::types::Qualifier::Const | crate::types::Qualifier::Volatile,
+            to,
+        } = self.types.get(ty)
+        {
+            ty = *to;
+        }
+        ty
+    }
+}
