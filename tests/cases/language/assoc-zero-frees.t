@@ -1,6 +1,7 @@
 An element set to zero is gone: 200 elements one after the other fit where few do at once.
 options: -q -xdynvarsize=4096
 --- script
+int i, ok;
 tick-1ms
 /i < 200/
 {

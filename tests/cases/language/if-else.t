@@ -1,6 +1,7 @@
 if and else choose statements, also nested and without braces.
 options: -q
 --- script
+int n;
 tick-1ms
 /n < 5/
 {
