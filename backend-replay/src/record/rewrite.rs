@@ -136,6 +136,8 @@ impl Rewriter<'_> {
         }
     }
 
+    // The box is taken as it is: that is how expressions hold each other.
+    #[allow(clippy::boxed_local)]
     fn boxed(&mut self, expr: Box<Expr>) -> Box<Expr> {
         Box::new(self.expr(*expr))
     }
