@@ -10,6 +10,7 @@ use crate::ir::{AggId, ClauseId, Program};
 use crate::options::Options;
 use crate::probe::{Probe, ProbeDesc, ProbeId};
 use crate::record::Symbols;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// A system that can trace: eBPF, libdtrace, a recording.
@@ -127,6 +128,12 @@ pub enum Event<'a> {
     TargetExited { pid: u32, status: Option<i32> },
     /// Something the user should know, one line.
     Warning(String),
+    /// What the program has become, from a backend that learns of it while it runs (libdtrace compiles by itself, and
+    /// its records describe themselves). Clauses, formats and aggregations only ever grow or get filled in.
+    Program(Rc<Program>),
+    /// The whole of an aggregation as of here, from a backend that hands over totals: replaces what there was, but
+    /// for the factors of `normalize()`.
+    Totals { agg: AggId, newer: &'a Aggregation },
 }
 
 /// What kinds of loss there are, in dtrace's words.

@@ -44,6 +44,7 @@ impl Sink for Seen {
             Event::Fault(_) => self.faults += 1,
             Event::TargetExited { status, .. } => self.exits.push(status),
             Event::Warning(text) => self.warnings.push(text),
+            Event::Program(_) | Event::Totals { .. } => {}
         }
     }
 }

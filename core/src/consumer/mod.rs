@@ -17,6 +17,7 @@ use crate::ir::{AggId, Program};
 use crate::options::{Options, opt};
 use crate::output::{self, Encoding, Environment, Settings};
 use crate::probe::{Probe, ProbeId};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// What a run needs of the system.
@@ -91,7 +92,7 @@ pub fn settings(options: &Options, target: Option<u32>) -> Settings {
 
 /// The state of a run.
 pub(crate) struct Consumer<'a> {
-    program: &'a Program,
+    program: Rc<Program>,
     probe: &'a dyn Fn(ProbeId) -> Option<Probe>,
     options: Options,
     settings: Settings,
@@ -121,19 +122,13 @@ pub fn run(
     host: &mut dyn Host,
     control: &mut dyn Control,
 ) -> Result<Finished, BackendError> {
-    let aggregations = program
-        .aggregations
-        .iter()
-        .enumerate()
-        .map(|(id, def)| Aggregation::new(id as u32, def.name.clone(), def.func, def.key.len()))
-        .collect();
     let mut consumer = Consumer {
-        program,
+        program: Rc::new(program.clone()),
         probe,
         options: options.clone(),
         settings: settings(options, targets.first().copied()),
         host,
-        aggregations,
+        aggregations: Vec::new(),
         out: Vec::new(),
         heading: false,
         flow: Vec::new(),
@@ -143,6 +138,7 @@ pub fn run(
         target_status: None,
         closed: false,
     };
+    consumer.add_aggregations();
     consumer.drive(session, control, !targets.is_empty())
 }
 
@@ -193,6 +189,13 @@ impl Consumer<'_> {
 
     fn finished(&self) -> Finished {
         Finished { status: self.exit.unwrap_or(0), target_status: self.target_status }
+    }
+
+    /// Makes the tables of the program's aggregations that have none yet.
+    fn add_aggregations(&mut self) {
+        let new = self.program.aggregations.iter().enumerate().skip(self.aggregations.len());
+        let new = new.map(|(id, def)| Aggregation::new(id as u32, def.name.clone(), def.func, def.key.len()));
+        self.aggregations.extend(new);
     }
 
     /// Brings every aggregation up to date.

@@ -10,6 +10,7 @@ use crate::output::{self, Context, error};
 use crate::probe::Probe;
 use crate::record::Value;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Speculative records until they are committed or discarded.
 #[derive(Debug)]
@@ -69,6 +70,11 @@ impl Consumer<'_> {
                     self.flush();
                     self.host.warn(text);
                 }
+                Item::Program(program) => {
+                    self.program = Rc::clone(program);
+                    self.add_aggregations();
+                }
+                Item::Totals(id, newer) => self.totals(*id, newer),
             }
         }
         queue.clear();
@@ -101,7 +107,7 @@ impl Consumer<'_> {
 
     /// One record: its columns, then its actions.
     fn record(&mut self, session: &mut dyn Session, record: &Record, data: &[u8]) {
-        let program = self.program;
+        let program = Rc::clone(&self.program);
         let Some(clause) = program.clauses.get(record.clause.0 as usize) else { return };
         let layout = &clause.record;
         let number = |action: usize| {
@@ -236,7 +242,8 @@ impl Consumer<'_> {
                     environment: self.host.environment(),
                     symbols: session.symbols(),
                 };
-                let format = format.and_then(|f| self.program.formats.get(f as usize));
+                let program = Rc::clone(&self.program);
+                let format = format.and_then(|f| program.formats.get(f as usize));
                 let all: Vec<&Aggregation> =
                     aggs.iter().filter_map(|id| self.aggregations.get(id.0 as usize)).collect();
                 output::printa::printa(&mut self.out, &context, format, &all);
@@ -275,6 +282,21 @@ impl Consumer<'_> {
                 }
             }
         }
+    }
+
+    /// Takes over an aggregation from a backend that hands over totals; one whose shape was not known yet is new.
+    fn totals(&mut self, id: AggId, newer: &Aggregation) {
+        self.aggregation(id, |old| {
+            if old.func() == newer.func() && old.arity() == newer.arity() {
+                old.replace_from(newer.clone());
+                return;
+            }
+            let printed = old.printed();
+            *old = newer.clone();
+            if printed {
+                old.set_printed();
+            }
+        });
     }
 
     fn aggregation(&mut self, id: AggId, f: impl FnOnce(&mut Aggregation)) {

@@ -1,9 +1,11 @@
 //! Events between a poll and their turn: records are copied into one buffer.
 
+use crate::aggregate::Aggregation;
 use crate::backend::{DropKind, Event, FaultEvent, Sink};
-use crate::ir::ClauseId;
+use crate::ir::{AggId, ClauseId, Program};
 use crate::probe::ProbeId;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// A delivered record.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub(super) enum Item {
     Fault(FaultEvent),
     TargetExited { pid: u32, status: Option<i32> },
     Warning(String),
+    Program(Rc<Program>),
+    Totals(AggId, Aggregation),
 }
 
 /// Events in order of delivery.
@@ -51,6 +55,8 @@ impl Sink for Queue {
             Event::Fault(fault) => Item::Fault(fault),
             Event::TargetExited { pid, status } => Item::TargetExited { pid, status },
             Event::Warning(text) => Item::Warning(text),
+            Event::Program(program) => Item::Program(program),
+            Event::Totals { agg, newer } => Item::Totals(agg, newer.clone()),
         });
     }
 }

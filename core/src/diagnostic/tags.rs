@@ -29,6 +29,11 @@ impl Tag {
         TAGS[self.0 as usize].0
     }
 
+    /// The tag of a name.
+    pub fn from_name(name: &str) -> Option<Tag> {
+        TAGS.iter().position(|row| row.0 == name).map(|index| Tag(index as u16))
+    }
+
     /// What the tag means, in one line.
     pub fn meaning(self) -> &'static str {
         TAGS[self.0 as usize].1

@@ -1,0 +1,272 @@
+//! The backend: starts workers, turns their failures into errors.
+
+use crate::abi::Family;
+use crate::layout::Dialect;
+use crate::leftovers;
+use crate::process::Child;
+use crate::session::{DtraceSession, Link, Probes, probe_of};
+use crate::wire::{Message, Stage};
+use crate::worker::{self, Job};
+use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
+use duotrace_core::diagnostic::{Diag, SourceId, Span, Tag};
+use duotrace_core::ir::Program;
+use duotrace_core::options::Options;
+use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
+use duotrace_core::sema::ProgramText;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A process to trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `-c`: a command, split at blanks as dtrace(1) does.
+    Command(String),
+    /// `-p`.
+    Process(u32),
+}
+
+/// What the backend works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Path of the library; `None` is the system's.
+    pub library: Option<String>,
+    /// Whose library it is, where its symbols would not tell (tests).
+    pub family: Option<Family>,
+    /// The programs, in order: libdtrace compiles them.
+    pub programs: Vec<ProgramText>,
+    /// `-x` options in the order given, by name.
+    pub options: Vec<(String, Option<String>)>,
+    /// `$0`, `$1`, ….
+    pub args: Vec<String>,
+    /// `-c` and `-p`, in order.
+    pub targets: Vec<Target>,
+    /// How long the library may be silent before it counts as hanging.
+    pub patience: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            library: None,
+            family: None,
+            programs: Vec::new(),
+            options: Vec::new(),
+            args: Vec::new(),
+            targets: Vec::new(),
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Tracing through libdtrace.
+#[derive(Debug, Default)]
+pub struct Dtrace {
+    config: Config,
+    /// Probes that have fired, shared with the session.
+    fired: Probes,
+    /// Probes that were asked for.
+    listed: BTreeMap<u32, Probe>,
+    /// What the library's options stand at, after the pragmas.
+    settled: Vec<(String, i64)>,
+}
+
+impl Dtrace {
+    /// A backend; nothing is opened yet.
+    pub fn new(config: Config) -> Dtrace {
+        Dtrace { config, ..Dtrace::default() }
+    }
+
+    /// A probe that has fired in the running session, or was listed.
+    pub fn known_probe(&self, id: ProbeId) -> Option<Probe> {
+        self.fired.borrow().get(&id.0).or_else(|| self.listed.get(&id.0)).cloned()
+    }
+
+    /// Options that shape output and that the programs' pragmas may have set: the consumer's options must follow.
+    pub fn settle(&self, options: &mut Options) {
+        for (name, value) in &self.settled {
+            let text = match name.as_str() {
+                // The library keeps rates in nanoseconds.
+                "switchrate" | "aggrate" => format!("{value}ns"),
+                _ => value.to_string(),
+            };
+            let is_flag = duotrace_core::options::OPTIONS.iter().any(|row| row.name == name && is_flag(row));
+            let value = match (is_flag, *value) {
+                (true, 0) => Some("0"),
+                (true, _) => None,
+                (false, _) => Some(text.as_str()),
+            };
+            // What the consumer does not know it cannot follow.
+            let _ = options.set(name, value);
+        }
+    }
+
+    fn start(&self, job: Job) -> Result<Link, BackendError> {
+        leftovers::of_the_dead();
+        let child = Child::start(|ends| worker::run(&job, &self.config, ends))
+            .map_err(|error| BackendError::new(format!("cannot start a process for libdtrace: {error}")))?;
+        Ok(Link::new(child, self.config.patience))
+    }
+
+    /// Compiles and enables the programs: a session that is ready to start.
+    pub fn compile(&mut self) -> Result<DtraceSession, LoadError> {
+        let mut link = self.start(Job::Run)?;
+        loop {
+            match link.next(Instant::now() + Duration::from_millis(200))? {
+                Some(Message::Ready { matches, options, pids, act_base, oracle }) => {
+                    let strsize = options.iter().find(|(name, _)| name == "strsize").map_or(256, |(_, n)| *n as u32);
+                    self.settled = options;
+                    let dialect = Dialect { oracle, act_base, strsize };
+                    return Ok(DtraceSession::new(link, dialect, matches, pids, self.fired.clone()));
+                }
+                Some(Message::Failed { stage, index, text, .. }) => {
+                    return Err(self.failure(stage, index as usize, &text));
+                }
+                Some(Message::Stopped) => return Err(link.failed("libdtrace's process ended").into()),
+                _ => {}
+            }
+        }
+    }
+
+    fn failure(&self, stage: Stage, index: usize, text: &str) -> LoadError {
+        let message = match stage {
+            Stage::Compile => return LoadError::Script(vec![self.diagnostic(index, text)]),
+            Stage::Option => {
+                let name = self.config.options.get(index).map_or("", |(name, _)| name);
+                format!("failed to set -x {name}: {text}")
+            }
+            Stage::Target => match self.config.targets.get(index) {
+                Some(Target::Command(command)) => format!("failed to execute {command}: {text}"),
+                Some(Target::Process(pid)) => format!("failed to grab process {pid}: {text}"),
+                None => text.to_string(),
+            },
+            Stage::Init => format!("failed to initialize dtrace: {text}"),
+            Stage::Go => format!("could not enable tracing: {text}"),
+            Stage::List => format!("failed to list probes: {text}"),
+            Stage::Open | Stage::Work => text.to_string(),
+        };
+        LoadError::System(BackendError::new(message))
+    }
+
+    /// The library's message as a finding: `[D_SYNTAX] line 2: syntax error near "}"`. The span's source is the
+    /// program's index, and the span its line.
+    fn diagnostic(&self, index: usize, text: &str) -> Diag {
+        let (tag, text) = match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+            Some((name, rest)) => (Tag::from_name(name), rest),
+            None => (None, text),
+        };
+        let tag = tag.unwrap_or(Tag::D_UNKNOWN);
+        let place = text.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+        let line = place.and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest)));
+        let program = self.config.programs.get(index);
+        match (line, program) {
+            (Some((number, rest)), Some(program)) => {
+                let (start, end) = line_range(&program.text, number);
+                Diag::error(tag, Span::new(SourceId(index as u32), start, end), rest)
+            }
+            _ => Diag::global(tag, text),
+        }
+    }
+}
+
+fn is_flag(row: &duotrace_core::options::Row) -> bool {
+    Options::new().set(row.name, None).is_ok() && row.name != "aggsortkeypos" && row.name != "aggsortpos"
+}
+
+/// The bytes of a line, counted from 1.
+fn line_range(text: &str, number: usize) -> (u32, u32) {
+    let mut start = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let end = start + line.trim_end_matches('\n').len();
+        if index + 1 == number {
+            return (start as u32, end as u32);
+        }
+        start += line.len();
+    }
+    (text.len() as u32, text.len() as u32)
+}
+
+impl Backend for Dtrace {
+    fn name(&self) -> &'static str {
+        "dtrace"
+    }
+
+    fn match_probes(&mut self, desc: &ProbeDesc) -> Result<ProbeMatch, BackendError> {
+        let is_all = *desc == ProbeDesc::default();
+        let mut link = self.start(Job::List((!is_all).then(|| desc.to_string())))?;
+        let mut found = BTreeMap::new();
+        while !link.stopped {
+            match link.next(Instant::now() + Duration::from_millis(200))? {
+                Some(Message::Probe(name)) if desc.id.is_none_or(|id| id == name.id) => {
+                    found.insert(name.id, probe_of(name));
+                }
+                Some(Message::Failed { stage, index, text, .. }) => {
+                    // Nothing matches: that is no error here.
+                    if stage == Stage::List && text.contains("No probe matches") {
+                        continue;
+                    }
+                    return match self.failure(stage, index as usize, &text) {
+                        LoadError::System(error) => Err(error),
+                        LoadError::Script(_) => Err(BackendError::new(text)),
+                    };
+                }
+                _ => {}
+            }
+        }
+        let probes = found.keys().map(|id| ProbeId(*id)).collect();
+        self.listed.extend(found);
+        Ok(ProbeMatch { probes, open_ended: false, notes: Vec::new() })
+    }
+
+    fn probe(&self, id: ProbeId) -> Option<&Probe> {
+        self.listed.get(&id.0)
+    }
+
+    fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
+        // The library compiles, and knows the types.
+        None
+    }
+
+    /// Compiles the programs of the configuration: libdtrace takes text, not the typed program.
+    fn load(&mut self, _program: &Program, _options: &Options) -> Result<Box<dyn Session>, LoadError> {
+        Ok(Box::new(self.compile()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use duotrace_core::sema::ProgramKind;
+
+    fn backend(text: &str) -> Dtrace {
+        let program = ProgramText { name: "x.d".into(), text: text.into(), kind: ProgramKind::Script };
+        Dtrace::new(Config { programs: vec![program], ..Config::default() })
+    }
+
+    #[test]
+    fn messages_become_findings() {
+        let dtrace = backend("BEGIN\n{ foo }\n");
+        let diag = dtrace.diagnostic(0, "[D_SYNTAX] line 2: syntax error near \"}\"");
+        assert_eq!(diag.tag, Tag::D_SYNTAX);
+        assert_eq!(diag.message, "syntax error near \"}\"");
+        assert_eq!(diag.span, Some(Span::new(SourceId(0), 6, 13)));
+        let diag = dtrace.diagnostic(0, "[D_PDESC_ZERO] probe description ::: does not match any probes");
+        assert_eq!((diag.tag, diag.span), (Tag::D_PDESC_ZERO, None));
+        let diag = dtrace.diagnostic(7, "line 99999999999999999999: x");
+        assert_eq!(diag.message, "line 99999999999999999999: x");
+    }
+
+    #[test]
+    fn a_missing_library_is_an_error() {
+        let mut dtrace = Dtrace::new(Config { library: Some("/nonexistent/libdtrace.so".into()), ..Config::default() });
+        let Err(LoadError::System(error)) = dtrace.compile() else { panic!("no error") };
+        assert!(error.message.starts_with("cannot load libdtrace: "), "{error}");
+    }
+
+    #[test]
+    fn a_library_without_the_functions_is_an_error() {
+        let library = if cfg!(target_os = "linux") { "libm.so.6" } else { return };
+        let mut dtrace = Dtrace::new(Config { library: Some(library.into()), ..Config::default() });
+        let Err(LoadError::System(error)) = dtrace.compile() else { panic!("no error") };
+        assert!(error.message.contains("it lacks dtrace_open"), "{error}");
+    }
+}

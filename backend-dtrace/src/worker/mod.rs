@@ -1,0 +1,306 @@
+//! The worker process: drives libdtrace and tells the session what comes out.
+//!
+//! Everything here runs in a child process, single-threaded but for what the library starts. It gives up by sending
+//! [`Message::Failed`] and ending.
+
+mod callbacks;
+
+use crate::abi::{Family, ORACLE_ACT_BASE, sun};
+use crate::backend::{Config, Target};
+use crate::layout::Dialect;
+use crate::process::{Ends, let_go, readable};
+use crate::sys::{Handle, LibError, Library, c_string};
+use crate::wire::{Message, Stage};
+use crate::leftovers;
+use callbacks::Context;
+use duotrace_core::options::OPTIONS;
+use duotrace_core::sema::{ProgramKind, ProgramText};
+use std::ffi::{CString, c_int, c_void};
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+/// Told to the worker: start tracing.
+pub const GO: u8 = b'G';
+/// Told to the worker: stop tracing and deliver the rest.
+pub const STOP: u8 = b'S';
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Compile and run the programs.
+    Run,
+    /// List all probes, or those that a description matches.
+    List(Option<String>),
+}
+
+/// `DTRACE_C_*`.
+const C_EMPTY: u32 = 0x2;
+const C_PSPEC: u32 = 0x80;
+const C_ETAGS: u32 = 0x100;
+
+/// `EINTR` is no failure of `dtrace_work()`.
+const EINTR: i32 = libc::EINTR;
+
+/// Why the worker gives up.
+struct Failure {
+    stage: Stage,
+    index: u32,
+    error: LibError,
+}
+
+fn failure(stage: Stage, index: usize) -> impl Fn(LibError) -> Failure {
+    move |error| Failure { stage, index: index as u32, error }
+}
+
+/// Options whose values the session wants to know, for pragmas may have set them.
+const REPORTED: &[&str] = &[
+    "quiet", "flowindent", "rawbytes", "stackindent", "aggsortkey", "aggsortkeypos", "aggsortpos", "aggsortrev",
+    "agghist", "aggpack", "aggzoom", "destructive", "strsize", "switchrate", "aggrate",
+];
+
+/// Options for the preprocessor, which has run.
+const FOR_CPP: &[&str] = &["cpp", "cpphdrs", "cpppath", "define", "undef", "incdir"];
+
+/// Runs a job to its end.
+pub fn run(job: &Job, config: &Config, ends: Ends) {
+    let opened = Library::open(config.library.as_deref(), config.family);
+    let (library, problem) = match opened {
+        Ok(library) => (Some(library), None),
+        Err(text) => (None, Some(text)),
+    };
+    let Some(library) = library else {
+        let text = problem.unwrap_or_default();
+        let mut context = Context::without_library(ends.to_session);
+        context.send(&Message::Failed { stage: Stage::Open, index: 0, errno: -1, text });
+        context.flush();
+        return;
+    };
+    let mut worker = Worker { context: Context::new(library, ends.to_session), control: ends.from_session, targets: Vec::new() };
+    let done = match job {
+        Job::Run => worker.trace(config),
+        Job::List(description) => worker.list(config, description.as_deref()),
+    };
+    if let Err(Failure { stage, index, error }) = done {
+        let LibError { errno, message } = error;
+        worker.context.send(&Message::Failed { stage, index, errno, text: message });
+    }
+    worker.context.send(&Message::Stopped);
+    worker.context.flush();
+    worker.leave();
+}
+
+struct Worker {
+    context: Box<Context>,
+    control: std::fs::File,
+    targets: Vec<Handle>,
+}
+
+/// What the session wants.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    None,
+    Go,
+    Stop,
+}
+
+impl Worker {
+    fn library(&self) -> &Library {
+        self.context.library()
+    }
+
+    fn prepare(&mut self, config: &Config) -> Result<(), Failure> {
+        let library = self.library();
+        // dtrace(1)'s own defaults.
+        for (name, value) in [("bufsize", "4m"), ("aggsize", "4m")] {
+            let _ = library.setopt(name, Some(value));
+        }
+        if library.family.is_oracle() {
+            library.setopt_from_environment("DTRACE_OPT_");
+        } else {
+            for (name, value) in std::env::vars() {
+                if let Some(name) = name.strip_prefix("DTRACE_OPT_") {
+                    let value = (!value.is_empty()).then_some(value.as_str());
+                    let _ = library.setopt(&name.to_ascii_lowercase(), value);
+                }
+            }
+        }
+        for (index, (name, value)) in config.options.iter().enumerate() {
+            if FOR_CPP.contains(&name.as_str()) {
+                continue;
+            }
+            let ours = OPTIONS.iter().any(|row| row.name == name);
+            match library.setopt(name, value.as_deref()) {
+                // One that only the consumer knows.
+                Err(error) if ours && error.message.contains("Invalid option name") => {}
+                result => result.map_err(failure(Stage::Option, index))?,
+            }
+        }
+        for (index, target) in config.targets.iter().enumerate() {
+            let taken = match target {
+                Target::Command(command) => {
+                    let words: Vec<CString> = command.split_ascii_whitespace().map(c_string).collect();
+                    self.library().create(&words)
+                }
+                Target::Process(pid) => self.library().grab(*pid),
+            };
+            let process = taken.map_err(failure(Stage::Target, index))?;
+            let pid = match target {
+                Target::Process(pid) => *pid,
+                Target::Command(_) => self.library().pid(process),
+            };
+            self.targets.push(process);
+            self.context.targets.push((process as usize, pid));
+        }
+        self.library().init().map_err(failure(Stage::Init, 0))
+    }
+
+    /// What the library's numbers mean.
+    fn dialect(&self) -> Dialect {
+        let library = self.library();
+        let oracle = library.family == Family::Oracle;
+        let act_base = if oracle { ORACLE_ACT_BASE } else { sun_action_base(library).unwrap_or(0) };
+        let strsize = library.getopt("strsize").and_then(|n| u32::try_from(n).ok()).unwrap_or(256);
+        Dialect { oracle, act_base, strsize }
+    }
+
+    fn trace(&mut self, config: &Config) -> Result<(), Failure> {
+        self.prepare(config)?;
+        let args: Vec<CString> = config.args.iter().map(|arg| c_string(arg)).collect();
+        let mut matches = Vec::new();
+        let mut compiled = Vec::new();
+        for (index, text) in config.programs.iter().enumerate() {
+            let program = compile(self.library(), text, &args).map_err(failure(Stage::Compile, index))?;
+            compiled.push(program);
+        }
+        for (index, program) in compiled.iter().enumerate() {
+            let info = self.library().exec(*program).map_err(failure(Stage::Compile, index))?;
+            matches.push(info.matches);
+        }
+        // The arguments must outlive the programs: the worker keeps them until it ends.
+        std::mem::forget(args);
+        let dialect = self.dialect();
+        self.context.dialect = dialect;
+        let options = REPORTED.iter().filter_map(|name| Some((name.to_string(), self.library().getopt(name)?))).collect();
+        let pids = self.context.targets.iter().map(|(_, pid)| *pid).collect();
+        let Dialect { oracle, act_base, .. } = dialect;
+        self.context.send(&Message::Ready { matches, options, pids, act_base, oracle });
+        self.context.flush();
+        if self.await_wish() != Wish::Go {
+            return Ok(());
+        }
+        self.context.handlers();
+        self.library().go().map_err(failure(Stage::Go, 0))?;
+        for process in &self.targets {
+            self.library().resume(*process);
+        }
+        self.consume()
+    }
+
+    /// The main loop, as dtrace(1)'s.
+    fn consume(&mut self) -> Result<(), Failure> {
+        let mut last = Instant::now();
+        loop {
+            let stopping = self.wish(Duration::ZERO) == Wish::Stop;
+            if stopping {
+                // What cannot be stopped has stopped.
+                let _ = self.library().stop();
+            } else {
+                self.library().sleep();
+            }
+            let done = match self.context.work() {
+                Err(error) if error.errno == EINTR => false,
+                Err(error) => return Err(failure(Stage::Work, 0)(error)),
+                Ok(done) => done,
+            };
+            if self.context.has_output() {
+                last = Instant::now();
+            } else if last.elapsed() > Duration::from_secs(1) {
+                self.context.send(&Message::Alive);
+                last = Instant::now();
+            }
+            self.context.flush();
+            if done || stopping || self.context.closed {
+                break;
+            }
+        }
+        self.context.totals();
+        Ok(())
+    }
+
+    /// Blocks until the session says what to do.
+    fn await_wish(&mut self) -> Wish {
+        loop {
+            match self.wish(Duration::from_secs(3600)) {
+                Wish::None => {}
+                wish => return wish,
+            }
+        }
+    }
+
+    /// What the session has said; a session that is gone wants us to stop.
+    fn wish(&mut self, wait: Duration) -> Wish {
+        match readable(self.control.as_raw_fd(), wait) {
+            Ok(false) => return Wish::None,
+            Ok(true) => {}
+            Err(_) => return Wish::Stop,
+        }
+        let mut byte = [0];
+        match self.control.read(&mut byte) {
+            Ok(1) if byte[0] == GO => Wish::Go,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Wish::None,
+            _ => Wish::Stop,
+        }
+    }
+
+    fn list(&mut self, config: &Config, description: Option<&str>) -> Result<(), Failure> {
+        self.prepare(config)?;
+        self.context.list(description).map_err(failure(Stage::List, 0))
+    }
+
+    /// Ends without `dtrace_close()`, which takes seconds: processes are let go (breakpoints must not stay in them),
+    /// everything is closed, and what stays in the kernel is removed by hand.
+    fn leave(&mut self) {
+        for process in std::mem::take(&mut self.targets) {
+            self.library().release(process);
+        }
+        let_go();
+        for _ in 0..50 {
+            if leftovers::of(std::process::id()) == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Compiles one program.
+fn compile(library: &Library, text: &ProgramText, args: &[CString]) -> Result<Handle, LibError> {
+    // DTRACE_PROBESPEC_*.
+    let spec = match text.kind {
+        ProgramKind::Script | ProgramKind::Library => return library.compile_script(&text.text, C_ETAGS, args),
+        ProgramKind::Provider => 0,
+        ProgramKind::Module => 1,
+        ProgramKind::Function => 2,
+        ProgramKind::Name => 3,
+        ProgramKind::Id => -1,
+    };
+    library.compile_text(&text.text, spec, C_PSPEC | C_ETAGS, args)
+}
+
+/// Asks a library of the Sun family for its number of `clear()`: its own actions' numbers start after those of the
+/// subroutines, of which each version has others.
+fn sun_action_base(library: &Library) -> Option<u64> {
+    unsafe extern "C" fn see(_: Handle, _: Handle, statement: *const c_void, arg: *mut c_void) -> c_int {
+        // SAFETY: `arg` is the place below; the statement is the library's.
+        unsafe {
+            let place = &mut *arg.cast::<Option<u64>>();
+            *place = place.or_else(|| sun::action_base(statement));
+        }
+        0
+    }
+    let program = library.compile_text("dtrace:::BEGIN{@duotrace=count();clear(@duotrace);}", 3, C_EMPTY, &[]).ok()?;
+    let mut base: Option<u64> = None;
+    library.statements(program, see, (&raw mut base).cast()).ok()?;
+    base
+}
