@@ -54,6 +54,7 @@ pub fn run(
         provider_pid: false,
         at_entry: false,
         guard: Vec::new(),
+        condition: None,
         task: None,
     }];
     let error_clauses = (normal as u32..program.clauses.len() as u32).map(ClauseId).collect();
