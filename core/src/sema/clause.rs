@@ -47,16 +47,21 @@ impl Checker<'_> {
             diag
         })?;
         if found.probes.is_empty() && !zdefs && !found.open_ended_only() {
-            let (tag, message) = match desc.id {
-                Some(id) => {
+            let mut notes = found.notes;
+            let (tag, message) = match (found.tag.filter(|_| !notes.is_empty()), desc.id) {
+                (Some(tag), _) => {
+                    (tag, format!("invalid probe description {}: {}", shown(&desc), notes.remove(0)))
+                }
+                (None, Some(id)) => {
+                    notes.clear();
                     (Tag::D_PDESC_INVAL, format!("invalid probe identifier {id}: Unknown probe identifier"))
                 }
-                None => (
+                (None, None) => (
                     Tag::D_PDESC_ZERO,
                     format!("probe description {} does not match any probes", shown(&desc)),
                 ),
             };
-            return Err(Diag { notes: found.notes, ..Diag::error(tag, spec.span, message) });
+            return Err(Diag { notes, ..Diag::error(tag, spec.span, message) });
         }
         for id in &found.probes {
             if let Some(probe) = self.backend.probe(*id) {
