@@ -163,7 +163,7 @@ tags! {
     D_DECL_PROTO_VOID "void must be the only parameter"
     D_DECL_PROTO_VARARGS "... must be last"
     D_DECL_PROTO_FORM "a prototype has a malformed parameter"
-    D_DECL_LOCASSOC "a clause-local associative array"
+    D_DECL_LOCASSC "a clause-local associative array"
     D_DECL_SCOPE "a scoping operator is not usable here"
     D_DECL_INCOMPLETE "a type is incomplete"
     D_DECL_IDRED "an identifier is declared twice"
