@@ -110,13 +110,10 @@ impl Checker<'_> {
             return Ok(());
         }
         if let ast::ExprKind::Comma(a, b) = &e.kind {
-            for part in [a, b] {
-                if self.is_action(part) {
-                    return Err(Diag::error(Tag::D_OP_ACT, e.span, "operator , operands cannot be actions"));
-                }
+            if !self.is_action(a) && !self.is_action(b) {
+                self.statement(a, out)?;
+                return self.statement(b, out);
             }
-            self.statement(a, out)?;
-            return self.statement(b, out);
         }
         if let ast::ExprKind::Cond(cond, yes, no) = &e.kind
             && (self.is_action(yes) || self.is_action(no))
@@ -138,7 +135,7 @@ impl Checker<'_> {
     }
 
     /// Is it a call of an action?
-    fn is_action(&self, e: &ast::Expr) -> bool {
+    pub(super) fn is_action(&self, e: &ast::Expr) -> bool {
         use crate::builtins::FunctionKind;
         matches!(&e.kind, ast::ExprKind::Call { function, .. }
             if self.callee(function).is_ok_and(|row| matches!(row.kind, FunctionKind::Action(_) | FunctionKind::Effect { .. })))
