@@ -13,6 +13,7 @@ use duotrace_ebpf::process::child::{Child, EvalTime};
 use duotrace_ebpf::process::command::EnvChange;
 use duotrace_ebpf::{Ebpf, EbpfConfig};
 use duotrace_replay::record;
+use std::path::PathBuf;
 
 /// A run that cannot go on: its line has been written.
 struct Failed(u8);
@@ -65,7 +66,11 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
         return header::write(given, &programs, &names).map(|()| 0).map_err(fail);
     }
     let targets = Targets::take(given, &options)?;
-    let mut backend = Ebpf::new(EbpfConfig { targets: targets.pids.clone(), children: targets.children });
+    let mut backend = Ebpf::new(EbpfConfig {
+        targets: targets.pids.clone(),
+        children: targets.children,
+        virtual_providers: std::env::var_os("DUOTRACE_PROVIDERS").map(PathBuf::from),
+    });
     trace(given, options, programs, &names, &targets.pids, &mut backend)
 }
 

@@ -25,7 +25,10 @@ impl Gen<'_> {
             return self.fault_arg(index);
         }
         let source = self.group.args.get(index as usize).cloned().unwrap_or(ArgSource::Absent);
-        self.source(&source);
+        match source {
+            ArgSource::Recipe(recipe) => self.recipe(&recipe)?,
+            source => self.source(&source),
+        }
         Ok(())
     }
 
@@ -128,7 +131,8 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R0, 0);
                 self.asm.bind(end);
             }
-            ArgSource::Absent => self.asm.mov(Reg::R0, 0),
+            // A recipe is a whole argument: `arg` lowers it.
+            ArgSource::Recipe(_) | ArgSource::Absent => self.asm.mov(Reg::R0, 0),
         }
     }
 

@@ -27,6 +27,7 @@ mod expr;
 mod fault;
 mod place;
 mod prologue;
+mod recipe;
 mod record;
 mod runtime;
 mod stmt;
@@ -35,11 +36,13 @@ mod string;
 mod tests;
 
 use crate::kernel::MapSpec;
+use crate::symbols::recipe::Recipe;
 use asm::MapId;
 use duotrace_core::diagnostic::{Diag, Span};
 use duotrace_core::ir::{ClauseId, Program};
 use duotrace_core::probe::{Probe, ProbeId};
 pub use layout::Layout;
+use std::sync::Arc;
 
 /// What kind of kernel hook a BPF program runs on: decides its context and program type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +105,8 @@ pub enum ArgSource {
     /// perf event: kernel pc if in the kernel (else 0) / user pc if in user mode (else 0).
     KernelPc,
     UserPc,
+    /// What a recipe of a virtual probe yields.
+    Recipe(Arc<Recipe>),
     /// What lies in memory, some steps away from another source; 0 where a step cannot be read.
     Deref {
         from: Box<ArgSource>,
@@ -208,6 +213,8 @@ pub struct SiteGroup {
     pub provider_pid: bool,
     /// Is the first user frame's return address at [rsp] (function entry)? For `ucaller` and `ustack`.
     pub at_entry: bool,
+    /// A virtual probe's condition: where it is 0 nothing fired.
+    pub condition: Option<Arc<Recipe>>,
 }
 
 /// Sizes that options set.

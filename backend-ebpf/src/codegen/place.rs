@@ -222,6 +222,27 @@ impl Gen<'_> {
         Ok(())
     }
 
+    /// `R0 =` kernel address of the place as a number; 0 when there is none.
+    pub fn address_value(&mut self, place: &Prepared) -> Res {
+        if let Base::Memory(_) = place.base {
+            if let Some(hold) = &place.index {
+                self.peek(hold, Reg::R0);
+            }
+            return Ok(());
+        }
+        let absent = self.asm.label();
+        self.address(place, false, absent)?;
+        self.asm.mov(Reg::R0, Reg::R1);
+        self.asm.bind(absent);
+        // What is read back from a map is a number to the verifier, whatever was written there.
+        let mark = self.mark();
+        let at = self.temp(8)?;
+        self.frame_store(Size::DW, at, Reg::R0);
+        self.frame_load(Size::DW, Reg::R0, at);
+        self.free_temps(mark);
+        Ok(())
+    }
+
     /// `R0 =` this thread's value of `THREADS`, or goes to `absent`.
     fn thread_value(&mut self, create: bool, absent: super::asm::Label) {
         self.task();

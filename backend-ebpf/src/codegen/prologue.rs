@@ -36,8 +36,15 @@ impl Gen<'_> {
             }
             functions.push((function, *id, traits));
         }
+        let condition = match self.group.condition.clone().map(|recipe| self.condition(&recipe)).transpose() {
+            Ok(condition) => condition,
+            Err(diag) => {
+                diags.push(*diag);
+                None
+            }
+        };
         self.asm.enter(entry);
-        self.entry(&functions, &error_functions);
+        self.entry(&functions, &error_functions, condition);
         self.emit_routines();
         diags
     }
@@ -50,7 +57,12 @@ impl Gen<'_> {
         self.asm.declare(name, linkage, &[Arg::Ctx, Arg::Scalar, Arg::Scalar, Arg::Scalar])
     }
 
-    fn entry(&mut self, clauses: &[(FuncId, ClauseId, Traits)], errors: &[(FuncId, ClauseId)]) {
+    fn entry(
+        &mut self,
+        clauses: &[(FuncId, ClauseId, Traits)],
+        errors: &[(FuncId, ClauseId)],
+        condition: Option<FuncId>,
+    ) {
         let out = self.asm.label();
         self.asm.set_span(0);
         self.asm.mov(Reg::R6, Reg::R1);
@@ -67,6 +79,9 @@ impl Gen<'_> {
         let group = self.group;
         group.guard.iter().for_each(|test| self.test(test, out));
         self.identify(out);
+        if let Some(function) = condition {
+            self.check_condition(function, out);
+        }
         let framed = clauses.iter().any(|(_, _, traits)| traits.frame);
         if framed {
             self.acquire(out);
@@ -151,7 +166,7 @@ impl Gen<'_> {
         self.asm.store(Size::DW, Reg::R10, FRAME_PTR, Reg::R0);
     }
 
-    /// Clause-local variables that some clause of the group uses begin as zeroes; so do scratch and `strtok`.
+    /// Clause-local variables that some clause of the group uses begin as zeroes; `strtok` has no string.
     fn zero_locals(&mut self) {
         let mut used = std::collections::BTreeSet::new();
         // ERROR clauses run within the firing.
@@ -159,7 +174,10 @@ impl Gen<'_> {
         for id in self.group.clauses.iter().chain(errors) {
             let Some(clause) = self.input.program.clauses.get(id.0 as usize) else { continue };
             let mut look = |expr: &Expr| match &expr.kind {
-                ExprKind::Read(place) | ExprKind::Assign { place, .. } | ExprKind::Update { place, .. } => {
+                ExprKind::Read(place)
+                | ExprKind::AddressOf(place)
+                | ExprKind::Assign { place, .. }
+                | ExprKind::Update { place, .. } => {
                     if let PlaceKind::Var { var, .. } = &place.kind {
                         used.insert(var.0);
                     }
@@ -172,9 +190,6 @@ impl Gen<'_> {
         // `frame_store` wants the frame in `R7`, which holds the probe here.
         self.asm.store(Size::DW, Reg::R10, FRAME_PTR - 8, Reg::R7);
         self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR);
-        if self.plan.uses_scratch {
-            self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
-        }
         self.frame_store_imm(self.plan.strtok_at, -1);
         for id in used {
             let Some(VarPlace::Local(at)) = self.plan.vars.get(id as usize).cloned() else { continue };
@@ -205,6 +220,10 @@ impl Gen<'_> {
             self.array_lookup(layout::FRAMES);
             self.asm.jump_if(Cond::Eq, Reg::R0, 0, leave);
             self.asm.mov(Reg::R7, Reg::R0);
+            if self.plan.uses_scratch {
+                // Scratch memory is the clause's: a pointer that another clause left is a bad address.
+                self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
+            }
         }
         let (early, late) = self.wants_clock(clause);
         if early {
@@ -260,8 +279,7 @@ impl Gen<'_> {
     /// Does the predicate read the clock; does only the rest?
     fn wants_clock(&self, clause: &Clause) -> (bool, bool) {
         let mut found = false;
-        let clock =
-            |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp | Builtin::Walltimestamp));
+        let clock = |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp));
         clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut |expr| found |= clock(expr)));
         let early = found;
         layout::walk_body(&clause.body, &mut |expr| found |= clock(expr));

@@ -18,10 +18,12 @@ pub mod shelf;
 mod syscall;
 mod syscall_table;
 pub mod usdt;
+pub mod virtual_probes;
 
 use crate::codegen::{ArgSource, Test};
 use crate::kernel::perf_event::Rate;
 use crate::process::usdt_scan::{Scan, Scanner};
+use crate::symbols::recipe::Recipe;
 use duotrace_core::backend::ProbeMatch;
 use duotrace_core::probe::{Probe, ProbeArg, ProbeDesc, ProbeId, glob_match};
 use std::collections::{BTreeSet, HashMap};
@@ -79,6 +81,8 @@ pub struct UserSite {
     pub args: Arc<Vec<ArgSource>>,
     /// Is the return address at `[rsp]`?
     pub at_entry: bool,
+    /// A virtual probe's condition.
+    pub condition: Option<Arc<Recipe>>,
 }
 
 /// A probe and what it stands on.

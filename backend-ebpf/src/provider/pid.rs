@@ -67,6 +67,7 @@ pub fn find(search: &mut Search<'_>) {
             within: u32::try_from(site.offset).unwrap_or(u32::MAX),
             args: Arc::clone(args),
             at_entry: site.probe == PidProbe::Entry,
+            condition: None,
         };
         let name = site.name();
         let key = (site.module, site.function, name);

@@ -4,10 +4,11 @@ use super::{How, RIP, Search, UserSite};
 use crate::codegen::ArgSource;
 use crate::process::usdt_scan::{Pids, Scan, UsdtFile, UsdtMatch, matches_any_pid};
 use crate::symbols::elf::FileId;
+use crate::symbols::recipe::{RecipeArg, Recipes};
 use crate::symbols::usdt::UsdtSite;
 use crate::symbols::usdt_args::{ArgOperand, Operand};
-use duotrace_core::probe::{ProbeArg, ProbeDesc, is_glob};
-use std::path::Path;
+use duotrace_core::probe::{ProbeArg, ProbeDesc, glob_match, is_glob};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A USDT probe of a file, whichever process runs it.
@@ -79,6 +80,7 @@ pub fn find(search: &mut Search<'_>) {
     search.open_ended |= !listing && !provider.is_empty() && is_glob(provider) && provider.ends_with('*');
     if !search.any() && !provider.is_empty() {
         search.notes.push(searched(&scan, desc));
+        search.notes.extend(unknown_builds(&scan, desc));
     }
 }
 
@@ -137,6 +139,17 @@ fn searched(scan: &Scan, desc: &ProbeDesc) -> String {
     text
 }
 
+/// What keeps virtual probes that the description means from being there.
+fn unknown_builds(scan: &Scan, desc: &ProbeDesc) -> Vec<String> {
+    let meant = |provider: &String| {
+        let name = provider.as_str();
+        glob_match(&desc.provider, &format!("{name}1"))
+            || desc.provider.strip_prefix(name).is_some_and(|pid| pid.bytes().all(|c| c.is_ascii_digit()))
+    };
+    let concerned = scan.problems.values().filter(|problem| problem.providers.iter().any(meant));
+    concerned.map(|problem| problem.text.clone()).collect()
+}
+
 fn counted(n: usize, noun: &str) -> String {
     let plural = if noun.ends_with('s') { "es" } else { "s" };
     format!("{n} {noun}{}", if n == 1 { "" } else { plural })
@@ -149,6 +162,11 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
     let mut types = Vec::new();
     let mut sites = Vec::new();
     for site in found.sites.iter().filter_map(|index| file.sites.get(*index)) {
+        if let Some(recipes) = &site.recipes {
+            types = virtual_types(recipes);
+            sites.push(virtual_site(&path, site, recipes));
+            continue;
+        }
         let operands = site.operands(&file.elf);
         if types.is_empty() {
             types =
@@ -162,6 +180,7 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
             within: 0,
             args: Arc::new(args),
             at_entry: false,
+            condition: None,
         });
     }
     let point = Point {
@@ -173,6 +192,25 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
         sites,
     };
     (Arc::new(point), types)
+}
+
+/// The types of a virtual probe's arguments.
+fn virtual_types(recipes: &Recipes) -> Vec<ProbeArg> {
+    let arg = |(n, arg): (usize, &RecipeArg)| ProbeArg { ty: arg.ty.clone(), native: None, from: n as u32 };
+    recipes.args.iter().enumerate().map(arg).collect()
+}
+
+/// A site of a virtual probe.
+fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recipes) -> UserSite {
+    UserSite {
+        path: Arc::clone(path),
+        offset: site.offset,
+        semaphore: 0,
+        within: 0,
+        args: Arc::new(recipes.args.iter().map(|arg| ArgSource::Recipe(Arc::clone(&arg.value))).collect()),
+        at_entry: recipes.at_entry,
+        condition: recipes.when.clone(),
+    }
 }
 
 fn arg_type(n: usize, operand: Option<&ArgOperand>) -> ProbeArg {

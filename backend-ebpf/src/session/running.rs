@@ -14,6 +14,7 @@ use crate::kernel::ringbuf::RingBuffer;
 use crate::kernel::{Features, Kind, Prog, cpus, rcu, test_run};
 use crate::process::child::{Child, Ended};
 use crate::process::grab::Grab;
+use crate::process::usdt_scan::Scanner;
 use crate::provider::shelf::Shelf;
 use crate::provider::{How, Known};
 use duotrace_core::aggregate::Aggregation;
@@ -88,6 +89,7 @@ impl Running {
         options: &Options,
         known: Rc<Shelf<Known>>,
         config: EbpfConfig,
+        scanner: Scanner,
         features: &Rc<Features>,
     ) -> Result<Running, LoadError> {
         let shelf = &known;
@@ -120,7 +122,7 @@ impl Running {
                 grabs.push(grab.map_err(|error| BackendError::new(error.to_string()))?);
             }
         }
-        let later = Later::new(program, &plan);
+        let later = Later::new(program, scanner);
         Ok(Running {
             links: Vec::new(),
             program: program.clone(),

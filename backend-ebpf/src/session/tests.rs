@@ -77,7 +77,7 @@ struct Script {
 
 impl Script {
     fn new(children: Vec<Child>) -> Script {
-        let backend = Ebpf::new(EbpfConfig { targets: Vec::new(), children });
+        let backend = Ebpf::new(EbpfConfig { children, ..EbpfConfig::default() });
         Script { backend, program: Program { strsize: 256, ..Program::default() } }
     }
 

@@ -136,6 +136,8 @@ impl Rewriter<'_> {
         }
     }
 
+    // The box is taken as it is: that is how expressions hold each other.
+    #[allow(clippy::boxed_local)]
     fn boxed(&mut self, expr: Box<Expr>) -> Box<Expr> {
         Box::new(self.expr(*expr))
     }
@@ -174,6 +176,7 @@ impl Rewriter<'_> {
                 }
                 other => ExprKind::Read(Box::new(self.place(other))),
             },
+            ExprKind::AddressOf(at) => ExprKind::AddressOf(Box::new(self.place(*at))),
             ExprKind::Load { addr, space } => {
                 let address = self.expr(*addr);
                 return self.memory(address, space, ty, |address| {

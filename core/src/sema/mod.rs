@@ -152,6 +152,8 @@ pub fn compile(
             }
         }
     }
+    let refused = checker.refused.take().filter(|_| out.error().is_none());
+    out.diags.extend(refused);
     out.program = checker.program;
     // Executors rely on the IR's rules; a program that breaks one was made wrongly here.
     if cfg!(debug_assertions)
@@ -175,6 +177,9 @@ fn parse_all(
     out: &mut Compiled,
 ) -> Vec<ParsedText> {
     let seed = crate::types::Types::new(256);
+    // Arguments are replaced while a text is parsed: the pragma counts before the others do.
+    let default_args =
+        options.flag(opt::DEFAULTARGS) || texts.iter().any(|text| pragma::sets(&text.text, "defaultargs"));
     let mut typedefs: HashSet<String> = HashSet::new();
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut parsed: Vec<ParsedText> = Vec::new();
@@ -191,7 +196,7 @@ fn parse_all(
         let is_typedef = |name: &str| seed.lookup_typedef(name).is_some() || typedefs.contains(name);
         let parse_config = ParseConfig {
             args: config.args.clone(),
-            default_args: options.flag(opt::DEFAULTARGS),
+            default_args,
             macros: config.macros.clone(),
             is_typedef: &is_typedef,
             pspec: options.flag(opt::PSPEC),

@@ -88,3 +88,12 @@ impl Checker<'_> {
         Ok(())
     }
 }
+
+/// Does a text have `#pragma D option NAME`, as its lines go?
+pub(super) fn sets(text: &str, name: &str) -> bool {
+    text.lines().any(|line| {
+        let mut words = line.trim_start().strip_prefix('#').unwrap_or_default().split_whitespace();
+        ["pragma", "D", "option"].iter().all(|word| words.next() == Some(*word))
+            && words.any(|word| word == name)
+    })
+}

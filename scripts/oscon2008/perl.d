@@ -1,0 +1,103 @@
+#!/usr/sbin/dtrace -s
+/*
+ * perl.d - the subs of every Perl on the machine: how often they are called, how long they take; or the flow of calls.
+ *
+ * Usage:     perl.d                  until ^C: a table every 5 seconds, and one at the end
+ *            perl.d flow             calls and returns as they happen, indented
+ *            dtrace -s perl.d -c 'perl script.pl'
+ * Needs:     a perl with probes: built with -Dusedtrace, with the module Devel::DTrace loaded (name perlxs in place of
+ *            perl where both are), or duotrace's for stock packages.
+ *
+ *   CALLS  calls        AVG us, SUM us  elapsed time from call to return, with that of what was called
+ *
+ * A sub is told apart by its name, and by file and line: of its first statement, or of the call with Devel::DTrace,
+ * whose names have no package either. XS subs and built-in functions have no probes. A sub left by die() has no return
+ * where the probes are duotrace's: its frames are given up at the next return of a sub below it, and their calls are
+ * counted but not timed (a difference of CALLS from what is timed makes AVG that of the timed ones).
+ *
+ * Every call costs two traps: a program that calls hundreds of thousands of subs a second becomes several times slower.
+ * pcpu.d samples.
+ *
+ * Example (the web shop of ci/services-web under ab):
+ * EXAMPLE
+ * Example (perl.d flow):
+ * FLOW
+ */
+
+#pragma D option quiet
+#pragma D option defaultargs
+#pragma D option strsize=128
+#pragma D option aggsortrev
+
+/* The first assignment would make them int. */
+self uint64_t start[uint64_t];
+self uint64_t sub[uint64_t];
+
+perl*:::sub-entry
+{
+	self->depth++;
+	self->start[self->depth] = timestamp;
+	self->sub[self->depth] = arg0;
+	@calls[copyinstr(arg0), copyinstr(arg1), arg2] = count();
+}
+
+perl*:::sub-entry
+/$$1 == "flow"/
+{
+	printf("%5d %*s-> %s\n", pid, 2 * (self->depth - 1), "", copyinstr(arg0));
+}
+
+/* Frames that die() has left: the one that returns is further down. */
+perl*:::sub-return
+/self->depth > 1 && self->sub[self->depth] != arg0/
+{
+	self->start[self->depth] = 0;
+	self->depth--;
+}
+
+perl*:::sub-return
+/self->depth > 1 && self->sub[self->depth] != arg0/
+{
+	self->start[self->depth] = 0;
+	self->depth--;
+}
+
+perl*:::sub-return
+/self->depth > 1 && self->sub[self->depth] != arg0/
+{
+	self->start[self->depth] = 0;
+	self->depth--;
+}
+
+perl*:::sub-return
+/$$1 == "flow" && self->depth > 0/
+{
+	printf("%5d %*s<- %s\n", pid, 2 * (self->depth - 1), "", copyinstr(arg0));
+}
+
+perl*:::sub-return
+/self->depth > 0 && self->start[self->depth] && self->sub[self->depth] == arg0/
+{
+	this->us = (timestamp - self->start[self->depth]) / 1000;
+	@average[copyinstr(arg0), copyinstr(arg1), arg2] = avg(this->us);
+	@sum[copyinstr(arg0), copyinstr(arg1), arg2] = sum(this->us);
+}
+
+/* A return without a call: it was called before the script began. */
+perl*:::sub-return
+/self->depth > 0/
+{
+	self->start[self->depth] = 0;
+	self->sub[self->depth] = 0;
+	self->depth--;
+}
+
+profile:::tick-5sec, dtrace:::END
+/$$1 != "flow"/
+{
+	printf("%Y  Perl subs\n%9s %9s %12s  %s\n", walltimestamp, "CALLS", "AVG us", "SUM us", "SUB (FILE:LINE)");
+	printa("%@9d %@9d %@12d  %s (%s:%d)\n", @calls, @average, @sum);
+	trunc(@calls);
+	trunc(@average);
+	trunc(@sum);
+}
