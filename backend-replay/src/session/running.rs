@@ -102,6 +102,7 @@ impl Running {
         let config = Config {
             errors,
             nspec: options.number(opt::NSPEC).clamp(1, 256) as u32,
+            scratch: options.number(opt::SCRATCHSIZE) as u32,
             big_endian: machine.big_endian,
             wall: machine.wall,
             ..Config::default()
