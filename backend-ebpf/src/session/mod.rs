@@ -84,7 +84,14 @@ impl Backend for Ebpf {
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {
         let config = std::mem::take(&mut self.config);
         let known = Rc::clone(&self.registry.known);
-        let session = running::Running::load(program, options, known, config, self.registry.scanner.fresh(), &self.features)?;
+        let session = running::Running::load(
+            program,
+            options,
+            known,
+            config,
+            self.registry.scanner.fresh(),
+            &self.features,
+        )?;
         Ok(Box::new(session))
     }
 }

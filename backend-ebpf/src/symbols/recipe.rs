@@ -16,12 +16,28 @@ pub enum Recipe {
     /// A value that a [`Recipe::Let`] around it has named.
     Named(u8),
     /// `bytes` (1, 2, 4 or 8) at an address.
-    Load { at: Box<Recipe>, bytes: u8, signed: bool },
-    Binary { op: Op, left: Box<Recipe>, right: Box<Recipe> },
+    Load {
+        at: Box<Recipe>,
+        bytes: u8,
+        signed: bool,
+    },
+    Binary {
+        op: Op,
+        left: Box<Recipe>,
+        right: Box<Recipe>,
+    },
     /// `cond ? then : otherwise`.
-    If { cond: Box<Recipe>, then: Box<Recipe>, otherwise: Box<Recipe> },
+    If {
+        cond: Box<Recipe>,
+        then: Box<Recipe>,
+        otherwise: Box<Recipe>,
+    },
     /// Computes `value` once and names it in `body`.
-    Let { name: u8, value: Box<Recipe>, body: Box<Recipe> },
+    Let {
+        name: u8,
+        value: Box<Recipe>,
+        body: Box<Recipe>,
+    },
 }
 
 /// Operators, on 64 bits.

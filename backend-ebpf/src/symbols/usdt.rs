@@ -96,5 +96,14 @@ fn site(elf: &Elf, desc: &[u8], base: Option<u64>) -> Option<UsdtSite> {
         }
     };
     let function = elf.function_at(vaddr).map(|f| f.name).unwrap_or_default();
-    Some(UsdtSite { provider, name: name.replace("__", "-"), vaddr, offset, semaphore, args, function, recipes: None })
+    Some(UsdtSite {
+        provider,
+        name: name.replace("__", "-"),
+        vaddr,
+        offset,
+        semaphore,
+        args,
+        function,
+        recipes: None,
+    })
 }

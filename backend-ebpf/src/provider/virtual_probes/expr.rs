@@ -140,16 +140,17 @@ impl<'a> Parser<'a> {
                 self.wants("]")?;
                 return Err("unreachable".to_owned());
             };
-            let (bytes, signed) = match rest.strip_prefix(':').filter(|rest| rest.starts_with(['1', '2', '4', '8'])) {
-                Some(rest) => {
-                    self.rest = rest;
-                    width(self.word())?
-                }
-                None => {
-                    self.rest = rest.trim_start();
-                    (8, false)
-                }
-            };
+            let (bytes, signed) =
+                match rest.strip_prefix(':').filter(|rest| rest.starts_with(['1', '2', '4', '8'])) {
+                    Some(rest) => {
+                        self.rest = rest;
+                        width(self.word())?
+                    }
+                    None => {
+                        self.rest = rest.trim_start();
+                        (8, false)
+                    }
+                };
             return Ok(Recipe::Load { at, bytes, signed });
         }
         let before = self.rest;

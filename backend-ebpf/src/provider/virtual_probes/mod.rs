@@ -20,6 +20,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use text::{Build, Offsets, Place, ProbeText, Series};
 
+#[cfg(test)]
+mod tests;
+
 /// The files that come with the tool.
 const SERIES: [&str; 2] =
     [include_str!("../../../providers/ap.probes"), include_str!("../../../providers/perl.probes")];
@@ -86,10 +89,9 @@ impl Tables {
             match std::fs::read_to_string(&path) {
                 Ok(text) => tables.add(&name, &text),
                 Err(error) => {
-                    tables.faults.push(format!(
-                        "failed to read {name}: {}",
-                        crate::symbols::elf::io_text(&error)
-                    ));
+                    tables
+                        .faults
+                        .push(format!("failed to read {name}: {}", crate::symbols::elf::io_text(&error)));
                 }
             }
         }
@@ -123,11 +125,13 @@ impl Finder for VirtualProviders {
         if wanted.is_empty() || elf.machine() != Machine::X86_64 {
             return out;
         }
-        let build: String = elf.build_id().unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
+        let build: String =
+            elf.build_id().unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
         for series in &wanted {
-            let known = tables.offsets.iter().filter(|offsets| offsets.series == series.name).find_map(|offsets| {
-                offsets.builds.iter().find(|other| other.id == build).map(|build| (offsets, build))
-            });
+            let known =
+                tables.offsets.iter().filter(|offsets| offsets.series == series.name).find_map(|offsets| {
+                    offsets.builds.iter().find(|other| other.id == build).map(|build| (offsets, build))
+                });
             let Some((offsets, known)) = known else { continue };
             for probe in series.probes.iter().filter(is_in) {
                 if let Err(error) = sites(elf, probe, offsets, known, &mut out.sites) {
@@ -232,7 +236,8 @@ fn recipes(probe: &ProbeText, offsets: &Offsets) -> Result<Recipes, String> {
         }
     };
     for (index, (name, text)) in probe.lets.iter().enumerate() {
-        let value = expr::parse(text, &|word| name_of(word, index)).map_err(|e| format!("let {name}: {e}"))?;
+        let value =
+            expr::parse(text, &|word| name_of(word, index)).map_err(|e| format!("let {name}: {e}"))?;
         lets.push(value);
     }
     let all = lets.len();
@@ -262,9 +267,7 @@ fn with_lets(body: Recipe, lets: &[Recipe]) -> Recipe {
         }
     }
     used.iter().rev().fold(body, |body, name| match lets.get(usize::from(*name)) {
-        Some(value) => {
-            Recipe::Let { name: *name, value: Box::new(value.clone()), body: Box::new(body) }
-        }
+        Some(value) => Recipe::Let { name: *name, value: Box::new(value.clone()), body: Box::new(body) },
         None => body,
     })
 }

@@ -152,7 +152,8 @@ pub fn offsets(text: &str) -> Result<Offsets, String> {
             "function" => {
                 let mut words = rest.split_whitespace();
                 let name = words.next().unwrap_or_default();
-                let address = words.next().and_then(expr::number).ok_or_else(|| wrong("a function has an address"))?;
+                let address =
+                    words.next().and_then(expr::number).ok_or_else(|| wrong("a function has an address"))?;
                 let build = out.builds.last_mut().ok_or_else(|| wrong("a function is one of a build"))?;
                 build.functions.insert(name.to_owned(), address.cast_unsigned());
             }
