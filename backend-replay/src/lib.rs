@@ -8,5 +8,9 @@
 pub mod event;
 pub mod file;
 pub mod interp;
+pub mod record;
+pub mod session;
+pub mod synthetic;
 
 pub use event::Event;
+pub use session::Replay;

@@ -100,7 +100,8 @@ impl Gen<'_> {
             Builtin::Cpu => self.asm.call(Helper::GetSmpProcessorId),
             Builtin::Timestamp => self.timestamp(),
             Builtin::Walltimestamp => {
-                self.timestamp();
+                // Unlike `timestamp` it is read each time.
+                self.asm.call(Helper::KtimeGetNs);
                 self.asm.load_map_value(Reg::R1, layout::CONTROL, control::WALL as i32);
                 self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
                 self.alu(Alu::Add, Reg::R0, Reg::R1);

@@ -29,6 +29,22 @@ impl Gen<'_> {
                 let at = self.string_argument(text)?;
                 self.frame_load(Size::DW, Reg::R0, at);
             }
+            (S::CharAt, [text, index]) => {
+                let at = self.string_argument(text)?;
+                self.scalar(index)?;
+                self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
+                self.fault_if(Cond::Ge, self.plan.strsize as i32, Fault::BadAddr, true);
+                let end = self.asm.label();
+                self.asm.mov(Reg::R1, Reg::R0);
+                self.frame_load(Size::DW, Reg::R2, at);
+                self.asm.mov(Reg::R0, 0);
+                self.asm.jump_if(Cond::Ge, Reg::R1, Reg::R2, end);
+                self.frame_ptr(Reg::R3, at + 8);
+                self.alu(Alu::Add, Reg::R3, Reg::R1);
+                self.asm.load(Size::B, Reg::R0, Reg::R3, 0);
+                self.canonical(expr.ty);
+                self.asm.bind(end);
+            }
             (S::Index | S::Rindex, [text, what, rest @ ..]) => {
                 self.bytewise(span, subroutine)?;
                 let backwards = subroutine == S::Rindex;
@@ -181,6 +197,9 @@ impl Gen<'_> {
                     self.frame_store_imm(frame::STRTOK_AT as u32, 0);
                     self.asm.bind(continues);
                 }
+                // Without a string to go on with, NULL is an address as bad as any.
+                self.frame_load(Size::DW, Reg::R0, self.plan.strtok_at);
+                self.fault_if(Cond::Eq, -1, Fault::BadAddr, false);
                 let delimiters = self.string_argument(delimiters)?;
                 self.call_routine(Routine::Token, &[to, delimiters]);
             }
@@ -377,6 +396,12 @@ impl Gen<'_> {
         self.asm.mov(Reg::R1, Reg::R0);
         self.alu(Alu::Rsh, Reg::R1, 48);
         self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, plain);
+        // The whole of what is read must be scratch that was given out.
+        self.emit(Insn::mov32(Reg::R1, Reg::R0));
+        self.peek(&size, Reg::R2);
+        self.alu(Alu::Add, Reg::R1, Reg::R2);
+        self.frame_load(Size::DW, Reg::R2, frame::SCRATCH_TOP as u32);
+        self.asm.jump_if(Cond::Gt, Reg::R1, Reg::R2, bad);
         self.scratch_address(0)?;
         self.copy_held(Helper::ProbeReadKernel, &to, &size);
         self.asm.jump(done);

@@ -32,6 +32,11 @@ impl Gen<'_> {
                 self.scalar(addr)?;
                 self.load_memory(expr.ty, *space)?;
             }
+            ExprKind::AddressOf(place) => {
+                let place = self.prepare(place)?;
+                self.address_value(&place)?;
+                self.finish_place(place);
+            }
             ExprKind::BitField { of, shift, bits } => {
                 self.scalar(of)?;
                 self.bit_field(*shift, *bits, expr.ty);
@@ -132,7 +137,7 @@ impl Gen<'_> {
         Ok(())
     }
 
-    /// `R0 = uregs[n]`: the n-th word of the platform's `struct pt_regs`.
+    /// `R0 = uregs[n]`: the n-th word of the platform's `struct pt_regs`; no such word is a fault.
     fn ureg(&mut self, index: &Expr) -> Res {
         match index.kind {
             ExprKind::Const(n) if (0..regs::WORDS).contains(&n) => {
@@ -145,7 +150,26 @@ impl Gen<'_> {
                 self.asm.jump_if(Cond::Eq, Reg::R0, 0, label);
                 Ok(())
             }
-            _ => self.unsupported(index.span, "a computed index of uregs[]"),
+            _ => {
+                // A context can be read only at constant offsets.
+                self.scalar(index)?;
+                let index = self.hold()?;
+                let end = self.asm.label();
+                for word in 0..regs::WORDS {
+                    let next = self.asm.label();
+                    self.peek(&index, Reg::R0);
+                    self.asm.jump_if(Cond::Ne, Reg::R0, word as i32, next);
+                    self.register(word as u16 * 8);
+                    self.asm.jump(end);
+                    self.asm.bind(next);
+                }
+                let bad = self.fault(Fault::IllOp, false);
+                self.asm.mov(Reg::R0, 0);
+                self.asm.jump_if(Cond::Eq, Reg::R0, 0, bad);
+                self.asm.bind(end);
+                self.release(index);
+                Ok(())
+            }
         }
     }
 

@@ -446,7 +446,7 @@ pub(crate) fn walk(expr: &Expr, look: &mut dyn FnMut(&Expr)) {
             walk(b, look);
             walk(c, look);
         }
-        K::Read(place) => walk_place(place, look),
+        K::Read(place) | K::AddressOf(place) => walk_place(place, look),
         K::Assign { place, value } | K::Update { place, value, .. } => {
             walk_place(place, look);
             walk(value, look);

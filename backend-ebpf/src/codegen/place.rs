@@ -60,7 +60,7 @@ impl Gen<'_> {
                 match offset.as_deref() {
                     None => {}
                     Some(Expr { kind: ExprKind::Const(n), .. })
-                        if *n >= 0 && *n + i64::from(width) <= i64::from(size) =>
+                        if *n >= 0 && *n <= i64::from(size) - i64::from(width) =>
                     {
                         constant = *n as u32;
                     }
@@ -219,6 +219,27 @@ impl Gen<'_> {
             self.peek(hold, Reg::R2);
             self.alu(Alu::Add, Reg::R1, Reg::R2);
         }
+        Ok(())
+    }
+
+    /// `R0 =` kernel address of the place as a number; 0 when there is none.
+    pub fn address_value(&mut self, place: &Prepared) -> Res {
+        if let Base::Memory(_) = place.base {
+            if let Some(hold) = &place.index {
+                self.peek(hold, Reg::R0);
+            }
+            return Ok(());
+        }
+        let absent = self.asm.label();
+        self.address(place, false, absent)?;
+        self.asm.mov(Reg::R0, Reg::R1);
+        self.asm.bind(absent);
+        // What is read back from a map is a number to the verifier, whatever was written there.
+        let mark = self.mark();
+        let at = self.temp(8)?;
+        self.frame_store(Size::DW, at, Reg::R0);
+        self.frame_load(Size::DW, Reg::R0, at);
+        self.free_temps(mark);
         Ok(())
     }
 

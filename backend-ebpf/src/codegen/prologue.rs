@@ -166,13 +166,18 @@ impl Gen<'_> {
         self.asm.store(Size::DW, Reg::R10, FRAME_PTR, Reg::R0);
     }
 
-    /// Clause-local variables that some clause of the group uses begin as zeroes; so do scratch and `strtok`.
+    /// Clause-local variables that some clause of the group uses begin as zeroes; `strtok` has no string.
     fn zero_locals(&mut self) {
         let mut used = std::collections::BTreeSet::new();
-        for id in &self.group.clauses {
+        // ERROR clauses run within the firing.
+        let errors = self.input.errors.iter().flat_map(|errors| &errors.clauses);
+        for id in self.group.clauses.iter().chain(errors) {
             let Some(clause) = self.input.program.clauses.get(id.0 as usize) else { continue };
             let mut look = |expr: &Expr| match &expr.kind {
-                ExprKind::Read(place) | ExprKind::Assign { place, .. } | ExprKind::Update { place, .. } => {
+                ExprKind::Read(place)
+                | ExprKind::AddressOf(place)
+                | ExprKind::Assign { place, .. }
+                | ExprKind::Update { place, .. } => {
                     if let PlaceKind::Var { var, .. } = &place.kind {
                         used.insert(var.0);
                     }
@@ -185,9 +190,6 @@ impl Gen<'_> {
         // `frame_store` wants the frame in `R7`, which holds the probe here.
         self.asm.store(Size::DW, Reg::R10, FRAME_PTR - 8, Reg::R7);
         self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR);
-        if self.plan.uses_scratch {
-            self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
-        }
         self.frame_store_imm(self.plan.strtok_at, -1);
         for id in used {
             let Some(VarPlace::Local(at)) = self.plan.vars.get(id as usize).cloned() else { continue };
@@ -218,6 +220,10 @@ impl Gen<'_> {
             self.array_lookup(layout::FRAMES);
             self.asm.jump_if(Cond::Eq, Reg::R0, 0, leave);
             self.asm.mov(Reg::R7, Reg::R0);
+            if self.plan.uses_scratch {
+                // Scratch memory is the clause's: a pointer that another clause left is a bad address.
+                self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
+            }
         }
         let (early, late) = self.wants_clock(clause);
         if early {
@@ -273,8 +279,7 @@ impl Gen<'_> {
     /// Does the predicate read the clock; does only the rest?
     fn wants_clock(&self, clause: &Clause) -> (bool, bool) {
         let mut found = false;
-        let clock =
-            |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp | Builtin::Walltimestamp));
+        let clock = |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp));
         clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut |expr| found |= clock(expr)));
         let early = found;
         layout::walk_body(&clause.body, &mut |expr| found |= clock(expr));

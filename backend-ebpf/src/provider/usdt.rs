@@ -56,7 +56,7 @@ pub fn find(search: &mut Search<'_>) {
             let mut scan = Scan::default();
             let pids = candidates(provider);
             if pids.is_empty() {
-                search.notes.push(no_provider(provider));
+                search.notes.extend(no_provider(provider));
                 return;
             }
             for pid in pids {
@@ -78,7 +78,7 @@ pub fn find(search: &mut Search<'_>) {
     }
     // An enabling such as `postgresql*:::` waits for processes to come; a listing does not.
     search.open_ended |= !listing && !provider.is_empty() && is_glob(provider) && provider.ends_with('*');
-    if !search.any() {
+    if !search.any() && !provider.is_empty() {
         search.notes.push(searched(&scan, desc));
         search.notes.extend(unknown_builds(&scan, desc));
     }
@@ -96,16 +96,17 @@ fn candidates(provider: &str) -> Vec<i32> {
         .collect()
 }
 
-fn no_provider(provider: &str) -> String {
-    let fixed: Vec<&str> = super::names().filter(|name| !name.starts_with('*')).collect();
+/// Why a provider's plain name means nothing.
+fn no_provider(provider: &str) -> Option<String> {
     let digits = provider.bytes().rev().take_while(u8::is_ascii_digit).count();
-    match provider.get(provider.len() - digits..).filter(|tail| !tail.is_empty()) {
-        Some(pid) => format!("there is no process {pid}"),
-        None => format!(
-            "providers are {}, and those of USDT probes followed by a process id or a glob ({provider}*)",
-            fixed.join(", ")
-        ),
+    if let Some(pid) = provider.get(provider.len() - digits..).filter(|tail| !tail.is_empty()) {
+        return Some(format!("there is no process {pid}"));
     }
+    let near = super::names().find(|name| {
+        name.len().abs_diff(provider.len()) <= 1
+            && name.bytes().zip(provider.bytes()).filter(|(a, b)| a != b).count() <= 1
+    });
+    near.map(|name| format!("did you mean {name}?"))
 }
 
 /// What was searched in vain.

@@ -53,6 +53,8 @@ pub fn run(
         errno: false,
         provider_pid: false,
         at_entry: false,
+        guard: Vec::new(),
+        task: None,
     }];
     let error_clauses = (normal as u32..program.clauses.len() as u32).map(ClauseId).collect();
     let input = Input {

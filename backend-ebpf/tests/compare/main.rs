@@ -11,6 +11,7 @@ mod shrink;
 
 use duotrace_core::diagnostic::SourceMap;
 use duotrace_core::ir::{Program, parse, text, verify};
+use duotrace_ebpf::btf::Btf;
 use duotrace_ebpf::codegen::{KernelOffsets, Target};
 use duotrace_ebpf::kernel::cpus;
 use duotrace_ebpf::kernel::privilege::Privileges;
@@ -87,11 +88,11 @@ fn random_programs_do_the_same_in_kernel_and_interpreter() {
     let count = number("COMPARE_PROGRAMS").unwrap_or(150);
     let first = number("COMPARE_SEED").unwrap_or(1);
     let process = process();
-    let offsets = KernelOffsets::from_btf(&std::fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default());
+    let offsets = Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default();
     let ncpu = cpus::possible().expect("cpus").len() as u32;
     let started = Instant::now();
     let mut skipped: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut alike, mut events, mut failures) = (0, [0, 0], Vec::new());
+    let (mut alike, mut unsteady, mut events, mut failures) = (0, 0, [0, 0], Vec::new());
     for seed in first..first + count {
         let (program, errors) = Generator::new(seed, process.memory).program();
         let mut random = Random::new(seed ^ 0x5555);
@@ -104,7 +105,13 @@ fn random_programs_do_the_same_in_kernel_and_interpreter() {
                 events.iter_mut().zip(seen).for_each(|(sum, seen)| *sum += seen);
             }
             Err(why) => *skipped.entry(why).or_default() += 1,
-            Ok(Err((kind, _))) => {
+            Ok(Err((kind, what))) => {
+                // Reading user memory may fail for a moment when the kernel moves the page.
+                if matches!(difference(&program, errors, &process, target, &firings), Ok(None)) {
+                    unsteady += 1;
+                    eprintln!("--- seed {seed}: {kind}, but not when it ran again\n{what}\n");
+                    continue;
+                }
                 let mut fails = |program: &Program| {
                     let again = difference(program, errors, &process, target, &firings);
                     matches!(again, Ok(Some((found, _))) if found == kind)
@@ -126,7 +133,7 @@ fn random_programs_do_the_same_in_kernel_and_interpreter() {
     let seconds = started.elapsed().as_secs_f64();
     let [records, faults] = events;
     eprintln!(
-        "{alike} programs alike ({records} records, {faults} faults), skipped {skipped:?}, {seconds:.1} s, {:.0}/s",
+        "{alike} programs alike ({records} records, {faults} faults), unsteady {unsteady}, skipped {skipped:?}, {seconds:.1} s, {:.0}/s",
         alike as f64 / seconds
     );
     assert!(failures.is_empty(), "seeds {failures:?}");

@@ -4,7 +4,7 @@ use super::crc::crc32c;
 use super::{FileError, MAGIC, Machine, VERSION};
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 
 /// Bytes of the file's header and of a chunk's.
 pub(super) const FILE_HEADER: usize = 32;
@@ -179,4 +179,25 @@ fn read_most(input: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize>
         }
     }
     Ok(got)
+}
+
+/// Passes over a chunk if it is whole and of this kind; gives its bytes.
+pub(super) fn pass_over<R: Read + Seek>(input: &mut R, kind: u8) -> std::io::Result<Option<u64>> {
+    let start = input.stream_position()?;
+    let mut header = [0; CHUNK_HEADER];
+    let got = read_most(input, &mut header)?;
+    let [_, _, _, _, found, _, _, _, a, b, c, d, ..] = header;
+    let [.., e, f, g, h] = header;
+    let sound = header.get(..4) == Some(&CHUNK_MAGIC)
+        && crc32c(header.get(..20).unwrap_or(&[])) == u32::from_le_bytes([e, f, g, h]);
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if got == CHUNK_HEADER && sound && found == kind && length > 0 {
+        // The last byte must be there: otherwise the chunk is cut off, which reading it says.
+        input.seek(SeekFrom::Current(length as i64 - 1))?;
+        if read_most(input, &mut [0])? == 1 {
+            return Ok(Some(CHUNK_HEADER as u64 + length));
+        }
+    }
+    input.seek(SeekFrom::Start(start))?;
+    Ok(None)
 }

@@ -15,7 +15,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use reader::{Item, Reader};
+pub use reader::{Item, Overview, Reader, skim};
 pub use schema::{Field, Schema, builtin_name, builtin_named};
 pub use writer::Writer;
 

@@ -285,3 +285,63 @@ fn symbols(cursor: &mut Cursor<'_>) -> Result<Vec<(Option<u32>, u64, Symbol)>, F
     }
     Ok(symbols)
 }
+
+/// What is known of a recording without reading its events.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    pub machine: Machine,
+    pub schemas: Vec<Schema>,
+    pub meta: Vec<(String, String)>,
+    /// By process (`None`: the kernel) and address.
+    pub symbols: HashMap<(Option<u32>, u64), Symbol>,
+    pub losses: Vec<Loss>,
+    /// What is missing, one line each.
+    pub damage: Vec<String>,
+    /// Was the recording ended properly?
+    pub whole: bool,
+}
+
+impl Overview {
+    /// An empty recording of a machine.
+    pub fn new(machine: Machine) -> Overview {
+        Overview {
+            machine,
+            schemas: Vec::new(),
+            meta: Vec::new(),
+            symbols: HashMap::new(),
+            losses: Vec::new(),
+            damage: Vec::new(),
+            whole: false,
+        }
+    }
+}
+
+/// Reads everything but the events, which are passed over.
+pub fn skim<R: Read + std::io::Seek>(input: R) -> Result<Overview, FileError> {
+    let mut reader = Reader::new(input)?;
+    let mut overview = Overview::new(reader.machine);
+    let mut event = Event::default();
+    loop {
+        if let Some(taken) = chunk::pass_over(&mut reader.input, kind::EVENTS)? {
+            reader.position += taken;
+            continue;
+        }
+        match reader.next(&mut event)? {
+            Item::Event => {
+                reader.at = reader.payload.len();
+            }
+            Item::Probes(schemas) => overview.schemas.extend(schemas),
+            Item::Meta(meta) => overview.meta.extend(meta),
+            Item::Losses(losses) => overview.losses.extend(losses),
+            Item::Symbols(symbols) => {
+                let named = symbols.into_iter().map(|(pid, address, symbol)| ((pid, address), symbol));
+                overview.symbols.extend(named);
+            }
+            Item::Damage(what) => overview.damage.push(what),
+            Item::End { whole } => {
+                overview.whole = whole;
+                return Ok(overview);
+            }
+        }
+    }
+}

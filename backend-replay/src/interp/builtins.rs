@@ -22,7 +22,10 @@ impl Firing<'_> {
         match builtin {
             Builtin::Epid => Ok(u64::from(self.epid())),
             Builtin::Id => Ok(u64::from(self.probe_id().0)),
-            Builtin::Walltimestamp => Ok(self.event.time.wrapping_add_signed(self.machine.config.wall)),
+            Builtin::Walltimestamp => {
+                let own = self.event.number(builtin).filter(|_| !self.event.complete);
+                Ok(own.unwrap_or(self.event.time.wrapping_add_signed(self.machine.config.wall)))
+            }
             Builtin::Stackdepth | Builtin::Ustackdepth => {
                 let user = builtin == Builtin::Ustackdepth;
                 match self.event.number(builtin).filter(|_| !self.event.complete) {

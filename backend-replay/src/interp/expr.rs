@@ -92,6 +92,8 @@ impl<'a> Firing<'a> {
                 self.scalar(second)?
             }
             ExprKind::Call(subroutine, args) => self.call_scalar(*subroutine, args, expr.ty)?,
+            // Variables have no addresses here: whoever reads through such a pointer is told.
+            ExprKind::AddressOf(_) => return Err(Halt::Fault(Fault::BadAddr, 0)),
             // The verifier keeps strings out of here.
             ExprKind::StrConst(_)
             | ExprKind::StrNull

@@ -178,6 +178,9 @@ pub enum ExprKind {
     LoadStr { addr: Box<Expr>, space: Space, max: Option<Box<Expr>> },
     /// A string made of at most `size` bytes of an object by value (char arrays). Str.
     StrOfBytes(Box<Expr>),
+    /// Kernel address of an object that a variable holds, or of a part of it. Memory there can be read through
+    /// a pointer, not written.
+    AddressOf(Box<Place>),
     /// Bit-field of a scalar: shift down, keep `bits`, extend by `ty`.
     BitField { of: Box<Expr>, shift: u8, bits: u8 },
     /// Part of an object by value at a constant offset (member of a struct rvalue).
@@ -361,6 +364,8 @@ pub enum Subroutine {
     Strip,
     /// `(str json, str selector) -> str or NULL`.
     Json,
+    /// `(str, index) -> char`: `s[i]`; 0 behind the end. Faults: BADADDR.
+    CharAt,
     /// `(pid) -> int`: is the current process that one or a descendant?
     Progenyof,
     Rand,

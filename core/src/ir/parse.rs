@@ -195,6 +195,7 @@ fn expr(node: &Node) -> Res<Expr> {
         "arg" => ExprKind::Arg(list.number()?),
         "ureg" => ExprKind::Ureg(list.boxed()?),
         "read" => ExprKind::Read(Box::new(place(list.node()?)?)),
+        "addr" => ExprKind::AddressOf(Box::new(place(list.node()?)?)),
         "load" => ExprKind::Load { space: list.space()?, addr: list.boxed()? },
         "loadstr" => {
             let (space, addr) = (list.space()?, list.boxed()?);

@@ -86,6 +86,7 @@ fn parts(kind: &ExprKind) -> (Node, Vec<Node>) {
             named("loadstr", rest)
         }
         ExprKind::StrOfBytes(of) => named("strof", vec![node_of(of)]),
+        ExprKind::AddressOf(at) => named("addr", vec![place(at)]),
         ExprKind::BitField { of, shift, bits } => named("bits", vec![word(shift), word(bits), node_of(of)]),
         ExprKind::Extract { of, offset } => named("extract", vec![word(offset), node_of(of)]),
         ExprKind::Unary(op, of) => (lower(op), vec![node_of(of)]),

@@ -199,6 +199,10 @@ impl Verifier<'_> {
                 self.number(of)
             }
             ExprKind::Read(place) => self.place(place, expr),
+            ExprKind::AddressOf(place) => {
+                number()?;
+                self.place(place, expr)
+            }
             ExprKind::Load { addr, .. } => {
                 ensure(is_number(expr.ty) || matches!(expr.ty, Ty::Bytes(_)), expr, "no such load")?;
                 self.number(addr)

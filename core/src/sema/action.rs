@@ -15,22 +15,38 @@ impl Checker<'_> {
     pub(super) fn action_statement(&mut self, e: &ast::Expr, out: &mut Vec<Stmt>) -> Res<bool> {
         let ast::ExprKind::Call { function, args } = &e.kind else { return Ok(false) };
         let row = self.callee(function)?;
+        self.perform(row, args, e.span, out)
+    }
+
+    /// Lowers a call of an action. `false`: it is none.
+    pub(super) fn perform(
+        &mut self,
+        row: &'static Function,
+        args: &[ast::Expr],
+        span: Span,
+        out: &mut Vec<Stmt>,
+    ) -> Res<bool> {
         match row.kind {
-            FunctionKind::Action(action) => self.action(row, action, args, e.span, out)?,
+            FunctionKind::Action(action) => {
+                self.check_prototype(row, args, span)?;
+                self.action(row, action, args, span, out)?;
+                if matches!(action, Action::System | Action::Freopen) {
+                    self.needs_destructive(row.name, span);
+                }
+            }
             FunctionKind::Effect { effect, destructive } => {
-                if destructive && !self.destructive {
-                    return Err(self.not_destructive(row.name, e.span));
-                }
                 if self.clause.speculated {
-                    return Err(self.may_not_follow(row.name, e.span));
+                    return Err(self.may_not_follow(row.name, span));
                 }
-                self.check_arity(row, args.len(), e.span)?;
+                self.check_arity(row, args.len(), span)?;
                 let mut values = Vec::new();
-                for arg in args {
-                    let node = self.integer(arg, row.name)?;
-                    values.push(self.rvalue(node)?);
+                for (i, (arg, proto)) in args.iter().zip(row.args).enumerate() {
+                    values.push(self.call_argument(row, i, arg, proto)?);
                 }
-                out.push(Stmt::Effect { effect, args: values, span: e.span });
+                if destructive {
+                    self.needs_destructive(row.name, span);
+                }
+                out.push(Stmt::Effect { effect, args: values, span });
             }
             _ => return Ok(false),
         }
@@ -49,10 +65,6 @@ impl Checker<'_> {
         span: Span,
         out: &mut Vec<Stmt>,
     ) -> Res<()> {
-        let destructive = matches!(action, Action::System | Action::Freopen | Action::Ftruncate);
-        if destructive && !self.destructive {
-            return Err(self.not_destructive(row.name, span));
-        }
         if self.clause.speculated {
             match action {
                 Action::System
@@ -86,9 +98,9 @@ impl Checker<'_> {
                 self.printf_like(row, action, args, span, out)
             }
             Action::Printa => self.printa(row, args, span, out),
-            Action::Trace => self.trace(row, args, span, out),
-            Action::Print => self.print(row, args, span, out),
-            Action::Tracemem => self.tracemem(row, args, span, out),
+            Action::Trace => self.trace(args, span, out),
+            Action::Print => self.print(args, span, out),
+            Action::Tracemem => self.tracemem(args, span, out),
             Action::Stack | Action::Ustack | Action::Jstack => {
                 let ty = self.stack_spec(row, action, args, span)?;
                 let value = constant(0, ty, span);
@@ -101,25 +113,7 @@ impl Checker<'_> {
                 Ok(())
             }
             Action::Exit => {
-                if args.len() != 1 {
-                    return Err(Diag::error(
-                        Tag::D_PROTO_LEN,
-                        span,
-                        format!("exit( ) prototype mismatch: {} args passed, 1 expected", args.len()),
-                    ));
-                }
-                let node = self.operand(&args[0])?;
-                if self.types.integer(node.ty).is_none() {
-                    return Err(Diag::error(
-                        Tag::D_PROTO_ARG,
-                        args[0].span,
-                        format!(
-                            "exit( ) argument #1 is incompatible with prototype:\n\tprototype: int\n\t argument: {}",
-                            self.types.name(node.ty)
-                        ),
-                    ));
-                }
-                let value = cast(self.rvalue(node)?, Ty::I32);
+                let value = self.call_argument(row, 0, &args[0], "int")?;
                 out.push(self.record(ActionKind::Exit, vec![value], vec![Ty::I32], span));
                 out.push(Stmt::Effect { effect: Effect::ExitFlag, args: Vec::new(), span });
                 Ok(())
@@ -128,7 +122,6 @@ impl Checker<'_> {
                 self.aggregation_action(row, action, args, span, out)
             }
             Action::Ftruncate => {
-                self.check_arity(row, args.len(), span)?;
                 out.push(self.record(ActionKind::Ftruncate, Vec::new(), Vec::new(), span));
                 Ok(())
             }
@@ -196,7 +189,7 @@ impl Checker<'_> {
         } else {
             self.decay(node)?
         };
-        if let Kind::Void(_) = node.kind {
+        if node.is_void() {
             return Err(Diag::error(
                 Tag::D_PRINTF_ARG_TYPE,
                 e.span,
@@ -211,16 +204,21 @@ impl Checker<'_> {
             ));
         }
         let ty = self.value_type(node.ty, e.span)?;
-        Ok((self.rvalue(node)?, ty, arg))
+        let value = self.rvalue(node)?;
+        Ok((if let Ty::Int { .. } = ty { cast(value, ty) } else { value }, ty, arg))
+    }
+
+    fn no_arguments(&self, row: &Function, span: Span) -> Diag {
+        Diag::error(
+            Tag::D_PROTO_LEN,
+            span,
+            format!("{}( ) prototype mismatch: 0 args passed, at least 1 expected", row.name),
+        )
     }
 
     fn format_string<'e>(&self, row: &Function, args: &'e [ast::Expr], span: Span) -> Res<&'e [u8]> {
         match args.first().map(|e| &e.kind) {
-            None => Err(Diag::error(
-                Tag::D_PROTO_LEN,
-                span,
-                format!("{}( ) prototype mismatch: 0 args passed, at least 1 expected", row.name),
-            )),
+            None => Err(self.no_arguments(row, span)),
             Some(ast::ExprKind::Str(bytes)) => Ok(bytes),
             Some(_) => Err(Diag::error(
                 Tag::D_PRINTF_ARG_FMT,
@@ -243,7 +241,17 @@ impl Checker<'_> {
         out: &mut Vec<Stmt>,
     ) -> Res<()> {
         let text = self.format_string(row, args, span)?;
-        if text.is_empty() && action == Action::Freopen {
+        if action == Action::Freopen && text == b"." {
+            return Err(Diag::error(Tag::D_FREOPEN_INVALID, span, "freopen( ) argument #1 cannot be \".\""));
+        }
+        if text.is_empty() && action != Action::Freopen {
+            return Err(Diag::error(
+                Tag::D_PRINTF_FMT_EMPTY,
+                span,
+                format!("{}( ) format string is empty", row.name),
+            ));
+        }
+        if text.is_empty() {
             // freopen("") restores the original output.
             self.program.formats.push(Format::empty());
             let format = self.program.formats.len() as u32 - 1;
@@ -286,18 +294,12 @@ impl Checker<'_> {
         out: &mut Vec<Stmt>,
     ) -> Res<()> {
         let (format, aggs) = match args.first().map(|e| &e.kind) {
-            None => {
-                return Err(Diag::error(
-                    Tag::D_PRINTA_PROTO,
-                    span,
-                    "printa( ) prototype mismatch: 0 args passed, at least 1 expected",
-                ));
-            }
+            None => return Err(self.no_arguments(row, span)),
             Some(ast::ExprKind::Str(bytes)) => (Some(bytes.clone()), &args[1..]),
             Some(ast::ExprKind::Aggregation { .. }) => (None, args),
             Some(_) => {
                 return Err(Diag::error(
-                    Tag::D_PRINTA_PROTO,
+                    Tag::D_PRINTA_AGGARG,
                     args[0].span,
                     "printa( ) argument #1 is incompatible with prototype:\n\tprototype: format string or aggregation",
                 ));
@@ -333,9 +335,16 @@ impl Checker<'_> {
             let info = self.named_aggregation(name, Tag::D_PRINTA_AGGBAD, e.span)?;
             match &key {
                 None => key = Some(info.key.clone()),
+                Some(first) if first.len() != info.key.len() => {
+                    return Err(Diag::error(
+                        Tag::D_PRINTA_AGGKEY,
+                        e.span,
+                        format!("printa( ) @{name}[...] key count mismatch with the first aggregation"),
+                    ));
+                }
                 Some(first) => {
-                    let alike = first.len() == info.key.len()
-                        && first.iter().zip(&info.key).all(|(a, b)| self.ir_type(*a) == self.ir_type(*b));
+                    let alike =
+                        first.iter().zip(&info.key).all(|(a, b)| self.ir_type(*a) == self.ir_type(*b));
                     if !alike {
                         return Err(Diag::error(
                             Tag::D_PRINTA_AGGPROTO,
@@ -367,30 +376,9 @@ impl Checker<'_> {
         self.arg_type(ty)
     }
 
-    fn trace(
-        &mut self,
-        row: &'static Function,
-        args: &[ast::Expr],
-        span: Span,
-        out: &mut Vec<Stmt>,
-    ) -> Res<()> {
-        self.check_arity(row, args.len(), span)?;
+    fn trace(&mut self, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
         if let ast::ExprKind::Aggregation { .. } = args[0].kind {
             return Err(Diag::error(Tag::D_TRACE_AGG, span, "trace( ) may not be applied to an aggregation"));
-        }
-        if let ast::ExprKind::Call { function, .. } = &args[0].kind
-            && let Ok(callee) = self.callee(function)
-            && callee.ret == "void"
-            && !matches!(
-                callee.kind,
-                FunctionKind::Action(Action::Stack | Action::Ustack | Action::Jstack | Action::Symbol(_))
-            )
-        {
-            return Err(Diag::error(
-                Tag::D_TRACE_VOID,
-                span,
-                "trace( ) may not be applied to a void expression",
-            ));
         }
         let (value, ty, _) = self.recordable(&args[0], "trace( )").map_err(|mut diag| {
             diag.tag = match diag.tag {
@@ -404,19 +392,12 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn print(
-        &mut self,
-        row: &'static Function,
-        args: &[ast::Expr],
-        span: Span,
-        out: &mut Vec<Stmt>,
-    ) -> Res<()> {
-        self.check_arity(row, args.len(), span)?;
+    fn print(&mut self, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
         if let ast::ExprKind::Aggregation { .. } = args[0].kind {
             return Err(Diag::error(Tag::D_PRINT_AGG, span, "print( ) may not be applied to an aggregation"));
         }
         let node = self.expr(&args[0])?;
-        if let Kind::Void(_) = node.kind {
+        if node.is_void() {
             return Err(Diag::error(
                 Tag::D_PRINT_VOID,
                 span,
@@ -431,20 +412,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn tracemem(
-        &mut self,
-        row: &'static Function,
-        args: &[ast::Expr],
-        span: Span,
-        out: &mut Vec<Stmt>,
-    ) -> Res<()> {
-        if !(2..=3).contains(&args.len()) {
-            return Err(Diag::error(
-                Tag::D_TRACEMEM_ARGS,
-                span,
-                format!("{}( ) prototype mismatch: expected 2 or 3 args", row.name),
-            ));
-        }
+    fn tracemem(&mut self, args: &[ast::Expr], span: Span, out: &mut Vec<Stmt>) -> Res<()> {
         let node = self.operand(&args[0])?;
         if !self.types.is_scalar(node.ty) {
             return Err(Diag::error(
@@ -492,22 +460,12 @@ impl Checker<'_> {
     /// stack(n), ustack(n, size), jstack(n, size).
     pub(super) fn stack_spec(
         &mut self,
-        row: &Function,
+        row: &'static Function,
         action: Action,
         args: &[ast::Expr],
         span: Span,
     ) -> Res<Ty> {
-        let (most, tag) = match action {
-            Action::Stack => (1, Tag::D_STACK_PROTO),
-            _ => (2, Tag::D_USTACK_PROTO),
-        };
-        if args.len() > most {
-            return Err(Diag::error(
-                tag,
-                span,
-                format!("{}( ) prototype mismatch: too many arguments", row.name),
-            ));
-        }
+        self.check_prototype(row, args, span)?;
         let number = |c: &mut Self, e: &ast::Expr, tag: Tag, least: i64| -> Res<u32> {
             match c.constant_expr(e) {
                 Some(n) if n >= least && n <= 1024 => Ok(n as u32),
@@ -586,15 +544,7 @@ impl Checker<'_> {
         span: Span,
         out: &mut Vec<Stmt>,
     ) -> Res<()> {
-        if args.len() != 1 {
-            return Err(Diag::error(
-                Tag::D_PROTO_LEN,
-                span,
-                format!("{}( ) prototype mismatch: {} args passed, 1 expected", row.name, args.len()),
-            ));
-        }
-        let node = self.integer(&args[0], row.name)?;
-        let id = cast(self.rvalue(node)?, Ty::I32);
+        let id = self.call_argument(row, 0, &args[0], "int")?;
         let recorded = self.clause.recorded;
         match action {
             Action::Speculate => {

@@ -93,7 +93,7 @@ impl Checker<'_> {
                 continue;
             }
             let node = self.operand(e)?;
-            if matches!(node.kind, Kind::Translated { .. } | Kind::Void(_)) {
+            if node.is_void() || matches!(node.kind, Kind::Translated { .. }) {
                 return Err(Diag::error(
                     Tag::D_AGG_KEY,
                     e.span,

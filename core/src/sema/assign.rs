@@ -26,6 +26,11 @@ impl Checker<'_> {
             ));
         }
         let text = op.map_or("=".to_string(), |op| format!("{}=", op.text()));
+        if op.is_some()
+            && let Some((scope, name)) = self.new_name(target)
+        {
+            return Err(self.unassigned(scope, &name, target.span));
+        }
         let Some(op) = op else {
             let node = self.expr(value)?;
             let node = self.decay(node)?;
@@ -39,14 +44,15 @@ impl Checker<'_> {
         let (place, ty) = self.lvalue(target, &text)?;
         let node = self.operand(value)?;
         let right_ty = node.ty;
+        if matches!(op, ast::BinaryOp::Add | ast::BinaryOp::Sub) {
+            self.additive_assignment(ty, &node, &text, span)?;
+        }
         let (compute, operand) = if let Some(to) = self.types.pointee(ty) {
-            if !matches!(op, ast::BinaryOp::Add | ast::BinaryOp::Sub)
-                || self.types.integer(right_ty).is_none()
-            {
+            if !matches!(op, ast::BinaryOp::Add | ast::BinaryOp::Sub) {
                 return Err(Diag::error(
-                    Tag::D_OP_INT,
+                    Tag::D_OP_ARITH,
                     span,
-                    format!("operator {text} requires operands of integral type"),
+                    format!("operator {text} requires operands of arithmetic type"),
                 ));
             }
             let size = self.types.size(to).unwrap_or(1).max(1) as i64;
@@ -61,18 +67,21 @@ impl Checker<'_> {
             (ir::Ty::U64, cast(scaled, ir::Ty::U64))
         } else {
             if self.types.integer(ty).is_none() || self.types.integer(right_ty).is_none() {
+                let arithmetic = matches!(op, ast::BinaryOp::Mul | ast::BinaryOp::Div | ast::BinaryOp::Mod);
+                let (tag, what) =
+                    if arithmetic { (Tag::D_OP_ARITH, "arithmetic") } else { (Tag::D_OP_INT, "integral") };
                 return Err(Diag::error(
-                    Tag::D_OP_ARITH,
+                    tag,
                     span,
-                    format!("operator {text} requires operands of arithmetic type"),
+                    format!("operator {text} requires operands of {what} type"),
                 ));
             }
             if matches!(op, ast::BinaryOp::Div | ast::BinaryOp::Mod) && node.constant() == Some(0) {
                 return Err(Diag::error(Tag::D_DIV_ZERO, span, "expression contains division by zero"));
             }
             let wide = self.promote(ty, right_ty);
-            let compute = self.value_type(wide, span)?;
-            (compute, cast(self.rvalue(node)?, compute))
+            let compute = self.wide(wide, span)?;
+            (compute, cast(self.promoted(node, wide)?, compute))
         };
         let ir_ty = place.ty;
         let kind = ExprKind::Update {
@@ -83,6 +92,58 @@ impl Checker<'_> {
             old: false,
         };
         Ok(Node::value(ty, expr(kind, ir_ty, span)))
+    }
+
+    /// What `+=` and `-=` want: scalars of known size, and no pointer added to a pointer.
+    fn additive_assignment(&mut self, ty: TypeId, value: &Node, text: &str, span: Span) -> Res<()> {
+        let given = value.ty;
+        let incompatible = |c: &Self| {
+            Diag::error(
+                Tag::D_OP_INCOMPAT,
+                span,
+                format!("operands have incompatible types: {} {text} {}", c.quoted(ty), c.quoted(given)),
+            )
+        };
+        if self.types.is_string(ty) || self.types.is_string(given) {
+            return Err(incompatible(self));
+        }
+        for (side, of) in [("left", ty), ("right", given)] {
+            let unsized_pointer = self
+                .types
+                .pointee(of)
+                .is_some_and(|to| matches!(self.types.base(to), Type::Void | Type::Function { .. }));
+            if !self.types.is_scalar(of) || unsized_pointer {
+                return Err(Diag::error(
+                    Tag::D_OP_VFPTR,
+                    span,
+                    format!("operator {text} requires {side}-hand scalar operand of known size"),
+                ));
+            }
+        }
+        if self.types.pointee(given).is_some() {
+            return Err(incompatible(self));
+        }
+        Ok(())
+    }
+
+    /// The name that an assignment would declare: a variable that does not exist yet.
+    fn new_name(&self, target: &ast::Expr) -> Option<(Scope, String)> {
+        let (scope, name) = match &target.kind {
+            ast::ExprKind::Ident { scope, name } => (*scope, name),
+            ast::ExprKind::Index { of, .. } => match &of.kind {
+                ast::ExprKind::Ident { scope, name } => (*scope, name),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let taken = self.variables.contains_key(&(scope, name.clone()))
+            || (scope == Scope::Global
+                && (builtin(name).is_some()
+                    || self.inlines.contains_key(name)
+                    || self.types.enumerator(name).is_some()
+                    || matches!(name.as_str(), "args" | "uregs" | "regs" | "NULL")
+                    || self.bindings.iter().any(|(n, _)| n == name)));
+        (!taken).then(|| (scope, name.clone()))
     }
 
     /// `++x`, `x--`, ...
@@ -153,26 +214,11 @@ impl Checker<'_> {
 
     /// The first assignment to a name declares it with the value's type.
     fn create_on_assignment(&mut self, target: &ast::Expr, value: &Node) -> Res<()> {
-        let (scope, name, index) = match &target.kind {
-            ast::ExprKind::Ident { scope, name } => (*scope, name, None),
-            ast::ExprKind::Index { of, index } => match &of.kind {
-                ast::ExprKind::Ident { scope, name } => (*scope, name, Some(index)),
-                _ => return Ok(()),
-            },
-            _ => return Ok(()),
+        let Some((scope, name)) = self.new_name(target) else { return Ok(()) };
+        let index = match &target.kind {
+            ast::ExprKind::Index { index, .. } => Some(index),
+            _ => None,
         };
-        if self.variables.contains_key(&(scope, name.clone())) {
-            return Ok(());
-        }
-        if scope == Scope::Global
-            && (builtin(name).is_some()
-                || self.inlines.contains_key(name)
-                || self.types.enumerator(name).is_some()
-                || matches!(name.as_str(), "args" | "uregs" | "regs" | "NULL")
-                || self.bindings.iter().any(|(n, _)| n == name))
-        {
-            return Ok(());
-        }
         if let Kind::Translated { .. } = value.kind {
             return Err(Diag::error(
                 Tag::D_OP_DYN,
@@ -180,11 +226,11 @@ impl Checker<'_> {
                 format!("cannot assign a translated object to {name}: assign one of its members"),
             ));
         }
-        if let Kind::Void(_) = value.kind {
+        if value.is_void() {
             return Err(Diag::error(
-                Tag::D_OP_VFPTR,
+                Tag::D_OP_INCOMPAT,
                 target.span,
-                format!("cannot assign a void expression to {name}"),
+                format!("operands have incompatible types: cannot assign \"void\" to {name}"),
             ));
         }
         let ty = match self.types.base(value.ty) {
@@ -215,7 +261,7 @@ impl Checker<'_> {
                 Some(key)
             }
         };
-        self.add_variable(scope, name, ty, key, target.span)?;
+        self.add_variable(scope, &name, ty, key, target.span)?;
         Ok(())
     }
 

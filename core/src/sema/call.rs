@@ -44,19 +44,46 @@ impl Checker<'_> {
                 span,
                 format!("{}( ) is an aggregating function: it must be assigned to an aggregation", row.name),
             )),
-            FunctionKind::Action(_) | FunctionKind::Effect { .. } if self.clause.in_predicate => {
-                Err(Diag::error(
-                    Tag::D_OP_ACT,
-                    span,
-                    format!("{}( ) may not be called from a predicate", row.name),
-                ))
-            }
-            FunctionKind::Action(_) | FunctionKind::Effect { .. } => Err(Diag::error(
-                Tag::D_OP_ACT,
-                span,
-                format!("{}( ) may not be called from a D expression (D program context required)", row.name),
-            )),
+            FunctionKind::Action(_) | FunctionKind::Effect { .. } => self.nested_action(row, args, span),
         }
+    }
+
+    /// An action within an expression: its arguments are checked, then it is a void operand,
+    /// and what it stands in says what is wrong with that.
+    fn nested_action(&mut self, row: &'static Function, args: &[ast::Expr], span: Span) -> Res<Node> {
+        let (clause, formats) = (self.clause.clone(), self.program.formats.len());
+        let checked = self.perform(row, args, span, &mut Vec::new());
+        self.clause = clause;
+        self.program.formats.truncate(formats);
+        checked?;
+        Ok(Node { ty: self.types.basic().void, kind: Kind::Action(row.name), span })
+    }
+
+    pub(super) fn action_in_expression(&self, name: &str, span: Span) -> Diag {
+        Diag::error(
+            Tag::D_CG_EXPR,
+            span,
+            format!(
+                "tracing function {name}( ) may not be called from a D expression (D program context required)"
+            ),
+        )
+    }
+
+    /// Checks the arguments of an action against its row, before its own rules: how many, of what types.
+    pub(super) fn check_prototype(
+        &mut self,
+        row: &'static Function,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Res<()> {
+        self.check_arity(row, args.len(), span)?;
+        for (i, (e, proto)) in args.iter().zip(row.args).enumerate() {
+            let proto = proto.trim_start_matches('?');
+            if !proto.starts_with('@') && proto != "..." {
+                self.call_argument(row, i, e, proto)?;
+            }
+        }
+        Ok(())
     }
 
     /// How many arguments does a row take, at least and at most?
@@ -72,7 +99,11 @@ impl Checker<'_> {
             return Ok(());
         }
         let wanted = if given < least { least } else { most };
-        let plus = if least != most && given < least { "at least " } else { "" };
+        let plus = match (least == most, given < least) {
+            (true, _) => "",
+            (false, true) => "at least ",
+            (false, false) => "at most ",
+        };
         Err(Diag::error(
             Tag::D_PROTO_LEN,
             span,
@@ -92,12 +123,12 @@ impl Checker<'_> {
         span: Span,
     ) -> Res<Node> {
         self.check_arity(row, args.len(), span)?;
-        if matches!(subroutine, Subroutine::Copyout | Subroutine::Copyoutstr) && !self.destructive {
-            return Err(self.not_destructive(row.name, span));
+        if matches!(subroutine, Subroutine::Copyout | Subroutine::Copyoutstr) {
+            self.needs_destructive(row.name, span);
         }
         let mut values = Vec::new();
         for (i, (e, proto)) in args.iter().zip(row.args).enumerate() {
-            values.push(self.call_argument(row, i, e, proto.trim_start_matches('?'), subroutine)?);
+            values.push(self.call_argument(row, i, e, proto.trim_start_matches('?'))?);
         }
         if matches!(subroutine, Subroutine::Lltostr | Subroutine::Strtoll)
             && let Some(ir::Expr { kind: ExprKind::Const(base), span, .. }) = values.get(1)
@@ -120,13 +151,12 @@ impl Checker<'_> {
     }
 
     /// One argument of a subroutine by its prototype.
-    fn call_argument(
+    pub(super) fn call_argument(
         &mut self,
         row: &Function,
         index: usize,
         e: &ast::Expr,
         proto: &str,
-        subroutine: Subroutine,
     ) -> Res<ir::Expr> {
         let node = self.operand(e)?;
         let given = self.types.name(node.ty);
@@ -146,7 +176,8 @@ impl Checker<'_> {
             )
         };
         if proto == "@str" {
-            let null = node.constant() == Some(0) && subroutine == Subroutine::Strtok;
+            // A null pointer is a string too: a fault when it is looked at.
+            let null = node.constant() == Some(0);
             if !null && !self.is_stringlike(node.ty) {
                 return Err(mismatch());
             }
@@ -168,20 +199,23 @@ impl Checker<'_> {
     /// `copyinstr(addr[, max])`.
     fn copyinstr(&mut self, row: &Function, args: &[ast::Expr], span: Span) -> Res<Node> {
         self.check_arity(row, args.len(), span)?;
-        let addr = self.call_argument(row, 0, &args[0], "uintptr_t", Subroutine::Copyin)?;
+        let addr = self.call_argument(row, 0, &args[0], "uintptr_t")?;
         let max = match args.get(1) {
             None => None,
-            Some(e) => Some(Box::new(self.call_argument(row, 1, e, "size_t", Subroutine::Copyin)?)),
+            Some(e) => Some(Box::new(self.call_argument(row, 1, e, "size_t")?)),
         };
         let kind = ExprKind::LoadStr { addr: Box::new(addr), space: ir::Space::User, max };
         Ok(Node::value(self.types.basic().string, expr(kind, ir::Ty::Str, span)))
     }
 
-    pub(super) fn not_destructive(&self, name: &str, span: Span) -> Diag {
-        Diag::error(
-            Tag::D_ACT_SPEC,
-            span,
-            format!("could not enable tracing: Destructive actions not allowed ({name}( ) needs -w)"),
-        )
+    /// Notes that the program has a destructive action: without `-w` it is refused, after everything
+    /// else that is wrong with it.
+    pub(super) fn needs_destructive(&mut self, name: &str, span: Span) {
+        if self.destructive || self.refused.is_some() {
+            return;
+        }
+        let message =
+            format!("could not enable tracing: Destructive actions not allowed ({name}( ) needs -w)");
+        self.refused = Some(Diag::error(Tag::D_ACT_SPEC, span, message));
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct Checker<'b> {
     pub inline_depth: u32,
     pub clause: ClauseContext,
     pub destructive: bool,
+    /// The first destructive action, when there may be none.
+    pub refused: Option<Diag>,
     pub strsize: u32,
     /// Stability the script asks for (`-x amin`), as a rank.
     pub amin: Option<super::stability::Attributes>,
@@ -115,6 +117,7 @@ impl<'b> Checker<'b> {
             inline_depth: 0,
             clause: ClauseContext::default(),
             destructive: false,
+            refused: None,
             strsize,
             amin: None,
             stack_limits: StackLimits { stack: 20, ustack: 20, jstack: 50, jstack_strsize: 512 },

@@ -47,16 +47,16 @@ impl Checker<'_> {
             diag
         })?;
         if found.probes.is_empty() && !zdefs && !found.open_ended_only() {
-            let mut diag = Diag::error(
-                Tag::D_PDESC_ZERO,
-                spec.span,
-                format!("probe description {} does not match any probes", shown(&desc)),
-            );
-            diag.notes = found.notes;
-            if let Some(first) = diag.notes.first() {
-                diag.message = format!("{}: {first}", diag.message);
-            }
-            return Err(diag);
+            let (tag, message) = match desc.id {
+                Some(id) => {
+                    (Tag::D_PDESC_INVAL, format!("invalid probe identifier {id}: Unknown probe identifier"))
+                }
+                None => (
+                    Tag::D_PDESC_ZERO,
+                    format!("probe description {} does not match any probes", shown(&desc)),
+                ),
+            };
+            return Err(Diag { notes: found.notes, ..Diag::error(tag, spec.span, message) });
         }
         for id in &found.probes {
             if let Some(probe) = self.backend.probe(*id) {
@@ -71,7 +71,7 @@ impl Checker<'_> {
         let node = self.operand(e);
         self.clause.in_predicate = false;
         let node = node?;
-        if matches!(node.kind, Kind::Translated { .. } | Kind::Void(_)) || !self.types.is_scalar(node.ty) {
+        if node.is_void() || matches!(node.kind, Kind::Translated { .. }) || !self.types.is_scalar(node.ty) {
             return Err(Diag::error(Tag::D_PRED_SCALAR, e.span, "predicate result must be of scalar type"));
         }
         self.rvalue(node)
@@ -105,13 +105,38 @@ impl Checker<'_> {
             return Ok(());
         }
         if let ast::ExprKind::Comma(a, b) = &e.kind {
+            for part in [a, b] {
+                if self.is_action(part) {
+                    return Err(Diag::error(Tag::D_OP_ACT, e.span, "operator , operands cannot be actions"));
+                }
+            }
             self.statement(a, out)?;
             return self.statement(b, out);
+        }
+        if let ast::ExprKind::Cond(cond, yes, no) = &e.kind
+            && (self.is_action(yes) || self.is_action(no))
+        {
+            // Only one of the two happens, as in an `if`.
+            let cond = self.truth(cond, "?:")?;
+            self.clause.depth += 1;
+            let (mut then, mut otherwise) = (Vec::new(), Vec::new());
+            self.statement(yes, &mut then)?;
+            self.statement(no, &mut otherwise)?;
+            self.clause.depth -= 1;
+            out.push(Stmt::If { cond, then, otherwise });
+            return Ok(());
         }
         let node = self.expr(e)?;
         let value = self.effect(node)?;
         out.push(Stmt::Expr(value));
         Ok(())
+    }
+
+    /// Is it a call of an action?
+    fn is_action(&self, e: &ast::Expr) -> bool {
+        use crate::builtins::FunctionKind;
+        matches!(&e.kind, ast::ExprKind::Call { function, .. }
+            if self.callee(function).is_ok_and(|row| matches!(row.kind, FunctionKind::Action(_) | FunctionKind::Effect { .. })))
     }
 
     /// `args[n]`: the probe's typed argument.
@@ -121,9 +146,9 @@ impl Checker<'_> {
         };
         let Some(n) = self.constant_expr(only) else {
             return Err(Diag::error(
-                Tag::D_ARGS_TYPE,
+                Tag::D_PROTO_ARG,
                 only.span,
-                "args[ ] index must be an integer constant",
+                "args[ ] argument #1 is incompatible with prototype:\n\tprototype: integer constant",
             ));
         };
         let probes = std::mem::take(&mut self.clause.probes);

@@ -36,6 +36,7 @@ impl Checker<'_> {
             }
             _ => {}
         }
+        let node = if self.types.pointee(to).is_some() { self.pointer_to_array(node)? } else { node };
         let from_scalar =
             self.types.is_scalar(node.ty) || matches!(self.types.base(node.ty), Type::Function { .. });
         if !self.types.is_scalar(to) || !from_scalar {
@@ -110,10 +111,11 @@ impl Checker<'_> {
                 format!("operands have incompatible types: {} = {}", c.quoted(to), c.quoted(n.ty)),
             )
         };
-        if matches!(node.kind, Kind::Translated { .. } | Kind::Void(_)) {
+        if node.is_void() || matches!(node.kind, Kind::Translated { .. }) {
             return Err(mismatch(self, &node));
         }
         let target = self.value_type(to, span)?;
+        let node = if self.types.pointee(to).is_some() { self.pointer_to_array(node)? } else { node };
         match target {
             ir::Ty::Str => {
                 if self.is_stringlike(node.ty) || node.constant() == Some(0) {

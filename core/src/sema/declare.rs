@@ -31,7 +31,10 @@ impl Checker<'_> {
         let b = self.types.basic().clone();
         let combo = |tag, message: &str| Err(Diag::error(tag, s.span, message));
         let modified = s.signed + s.unsigned + s.short + s.longs > 0;
-        if (s.signed > 0 && s.unsigned > 0) || (s.short > 0 && s.longs > 0) || s.longs > 2 || s.short > 1 {
+        if s.short > 0 && s.longs > 0 {
+            return combo(Tag::D_UNKNOWN, "failed to resolve type short long: Unknown type name");
+        }
+        if (s.signed > 0 && s.unsigned > 0) || s.longs > 2 || s.short > 1 {
             return combo(Tag::D_DECL_COMBO, "invalid type combination");
         }
         let integer = || match (s.short, s.longs, s.unsigned) {
@@ -67,25 +70,18 @@ impl Checker<'_> {
                 ),
                 ("float", _) => Ok(b.float),
                 ("double", _) => Ok(b.double),
-                (_, true) => {
-                    let tag =
-                        if s.signed + s.unsigned > 0 { Tag::D_DECL_SIGNINT } else { Tag::D_DECL_LONGINT };
-                    combo(
-                        tag,
-                        "invalid type declaration: signed, unsigned, short and long may be used with integer type only",
-                    )
-                }
+                (_, true) => Err(integer_only(s)),
                 (text, false) => self.named_type(module.as_deref(), text, name.span),
             },
             BaseType::Composite { union, module: _, tag, members } => {
                 if modified {
-                    return combo(Tag::D_DECL_COMBO, "invalid type combination");
+                    return Err(integer_only(s));
                 }
                 self.composite(*union, tag.as_ref(), members.as_deref(), s.span)
             }
             BaseType::Enum { tag, constants, .. } => {
                 if modified {
-                    return combo(Tag::D_DECL_COMBO, "invalid type combination");
+                    return Err(integer_only(s));
                 }
                 self.enumeration(tag.as_ref(), constants.as_deref(), s.span)
             }
@@ -191,18 +187,11 @@ impl Checker<'_> {
                 Some(width) => Some(self.bit_width(width, ty, name)?),
             };
             match self.types.base(ty) {
-                Type::Void => {
+                Type::Void | Type::Function { .. } => {
                     return Err(Diag::error(
                         Tag::D_DECL_VOIDOBJ,
                         declarator.span,
                         format!("cannot have void member: {name}"),
-                    ));
-                }
-                Type::Function { .. } => {
-                    return Err(Diag::error(
-                        Tag::D_DECL_FUNCTYPE,
-                        declarator.span,
-                        format!("cannot have function member: {name}"),
                     ));
                 }
                 Type::String | Type::Dyn => {}
@@ -280,11 +269,11 @@ impl Checker<'_> {
                     )
                 })?;
             }
-            if i32::try_from(next).is_err() && u32::try_from(next).is_err() {
+            if i32::try_from(next).is_err() {
                 return Err(Diag::error(
                     Tag::D_DECL_ENOFLOW,
                     name.span,
-                    format!("enumerator '{}' value overflows INT_MAX", name.text),
+                    format!("enumerator '{}' value overflows INT_MAX (2147483647)", name.text),
                 ));
             }
             if names.iter().any(|(n, _)| *n == name.text) {
@@ -359,7 +348,7 @@ impl Checker<'_> {
             _ => {}
         }
         let Some(len) = len else { return Ok(self.types.array(of, 0)) };
-        let value = self.constant_expr(len).filter(|v| *v >= 0 && *v <= u32::MAX as i64);
+        let value = self.constant_expr(len).filter(|v| *v >= 0);
         let Some(value) = value else {
             return Err(Diag::error(
                 Tag::D_DECL_ARRSUB,
@@ -367,6 +356,9 @@ impl Checker<'_> {
                 "positive integral constant expression or tuple signature expected as array declaration subscript",
             ));
         };
+        if value > i64::from(u32::MAX) {
+            return Err(Diag::error(Tag::D_DECL_ARRBIG, len.span, "array dimension too big"));
+        }
         Ok(self.types.array(of, value as u64))
     }
 
@@ -412,7 +404,7 @@ impl Checker<'_> {
                 Some(Storage::Typedef) => self.typedef(name, ty)?,
                 Some(Storage::Register | Storage::Auto | Storage::Static) => {
                     return Err(Diag::error(
-                        Tag::D_DECL_CLASS,
+                        Tag::D_DECL_BADCLASS,
                         d.span,
                         "specified storage class not appropriate in D",
                     ));
@@ -578,4 +570,14 @@ impl Checker<'_> {
         self.inlines.insert(name.text.clone(), def);
         Ok(())
     }
+}
+
+/// `unsigned struct s`, `long string`: attributes for integers on what is none.
+fn integer_only(s: &Specifiers) -> Diag {
+    if s.signed + s.unsigned > 0 {
+        let message = "invalid type declaration: signed and unsigned may only be used with integer type";
+        return Diag::error(Tag::D_DECL_SIGNINT, s.span, message);
+    }
+    let message = "invalid type declaration: short, long and long long may only be used with integer or floating-point type";
+    Diag::error(Tag::D_DECL_LONGINT, s.span, message)
 }

@@ -54,6 +54,11 @@ impl Checker<'_> {
                 self.sizeof(id, e.span)
             }
             ast::ExprKind::SizeofExpr(of) => {
+                if let ast::ExprKind::Str(bytes) = &of.kind {
+                    // As in C, the array that a string constant is: not the type `string`.
+                    let size = constant(bytes.len() as i64 + 1, ir::Ty::U64, e.span);
+                    return Ok(Node::value(self.size_type(), size));
+                }
                 let node = self.expr(of)?;
                 if let Kind::Place { place, .. } = &node.kind
                     && place.bits.is_some()
@@ -125,6 +130,7 @@ impl Checker<'_> {
             Kind::Void(e) => {
                 Err(Diag::error(Tag::D_OP_VFPTR, e.span, "expression of type \"void\" has no value"))
             }
+            Kind::Action(name) => Err(self.action_in_expression(name, node.span)),
         }
     }
 
@@ -167,7 +173,9 @@ impl Checker<'_> {
             let ty = self.types.pointer(of);
             return Ok(Node::value(ty, ir::Expr { ty: ir::Ty::U64, ..(**addr).clone() }));
         }
-        if matches!(node.kind, Kind::Translated { .. }) {
+        // An array in a variable stays what it is: as a pointer only where one is asked for.
+        let array = matches!(node.kind, Kind::Place { .. }) && self.types.element(node.ty).is_some();
+        if array || node.is_void() || matches!(node.kind, Kind::Translated { .. }) {
             return Ok(node);
         }
         let (ty, span) = (node.ty, node.span);
@@ -179,10 +187,13 @@ impl Checker<'_> {
     pub(super) fn integer(&mut self, e: &ast::Expr, op: &str) -> Res<Node> {
         let node = self.operand(e)?;
         if self.types.integer(node.ty).is_none() {
+            let arithmetic = matches!(op, "-" | "+");
+            let (tag, what) =
+                if arithmetic { (Tag::D_OP_ARITH, "arithmetic") } else { (Tag::D_OP_INT, "integral") };
             return Err(Diag::error(
-                Tag::D_OP_INT,
+                tag,
                 e.span,
-                format!("operator {op} requires an operand of integral type"),
+                format!("operator {op} requires an operand of {what} type"),
             ));
         }
         Ok(node)

@@ -152,6 +152,8 @@ pub fn compile(
             }
         }
     }
+    let refused = checker.refused.take().filter(|_| out.error().is_none());
+    out.diags.extend(refused);
     out.program = checker.program;
     out
 }
@@ -218,8 +220,9 @@ fn parse_all(
         parsed.push((index, kind, result.ast));
     }
     if !options.flag(opt::DEFAULTARGS)
+        && !options.flag(opt::ARGREF)
         && out.error().is_none()
-        && let Some(unused) = (1..config.args.len()).find(|i| !used.contains(i))
+        && let Some(unused) = (1..config.args.len()).rev().find(|i| !used.contains(i))
     {
         out.diags.push(Diag::global(
             Tag::D_MACRO_UNUSED,

@@ -21,13 +21,20 @@ pub(super) enum Kind {
     Place { place: ir::Place, writable: bool },
     /// A translated object: members are computed on demand. `pointer`: reached by `->`.
     Translated { translator: usize, input: Box<Node>, pointer: bool },
-    /// A function's name (only callable).
+    /// An expression without a value.
     Void(ir::Expr),
+    /// A call of an action, by its name: without a value too, and only a statement can perform it.
+    Action(&'static str),
 }
 
 impl Node {
     pub fn value(ty: TypeId, expr: ir::Expr) -> Node {
         Node { ty, span: expr.span, kind: Kind::Value(expr) }
+    }
+
+    /// Has it no value?
+    pub fn is_void(&self) -> bool {
+        matches!(self.kind, Kind::Void(_) | Kind::Action(_))
     }
 
     /// The constant value, if it is one.

@@ -10,6 +10,7 @@ use crate::types::{Qualifier, Type, TypeId};
 impl Checker<'_> {
     /// `*p`.
     pub(super) fn deref(&mut self, node: Node, span: Span) -> Res<Node> {
+        let node = self.pointer_to_array(node)?;
         if let Kind::Translated { translator, input, pointer: true } = node.kind {
             return Ok(Node {
                 ty: node.ty,
@@ -75,6 +76,14 @@ impl Checker<'_> {
                 let ty = self.types.pointer(node.ty);
                 Ok(Node::value(ty, *addr))
             }
+            // A part of an object: the object lies somewhere. A whole variable has no address in D.
+            Kind::Place { place, .. }
+                if matches!(place.kind, ir::PlaceKind::Var { offset: Some(_), .. })
+                    || !matches!(of.kind, ast::ExprKind::Ident { .. } | ast::ExprKind::Index { .. }) =>
+            {
+                let ty = self.types.pointer(node.ty);
+                Ok(Node::value(ty, expr(ExprKind::AddressOf(Box::new(place)), ir::Ty::U64, span)))
+            }
             Kind::Place { .. } => {
                 let name = match &of.kind {
                     ast::ExprKind::Ident { name, .. } => name.clone(),
@@ -97,14 +106,16 @@ impl Checker<'_> {
         }
     }
 
+    /// `size_t`.
+    pub(super) fn size_type(&self) -> TypeId {
+        self.types.lookup_typedef("size_t").unwrap_or(self.types.basic().unsigned_long)
+    }
+
     /// `sizeof`.
     pub(super) fn sizeof(&mut self, ty: TypeId, span: Span) -> Res<Node> {
         self.complete_from_source(ty);
         match self.types.size(ty) {
-            Some(size) => {
-                let ty = self.types.lookup_typedef("size_t").unwrap_or(self.types.basic().unsigned_long);
-                Ok(Node::value(ty, constant(size as i64, ir::Ty::U64, span)))
-            }
+            Some(size) => Ok(Node::value(self.size_type(), constant(size as i64, ir::Ty::U64, span))),
             None => Err(Diag::error(
                 Tag::D_SIZEOF_TYPE,
                 span,
@@ -131,8 +142,7 @@ impl Checker<'_> {
                 format!("cannot take offset of a bit-field: {}", member.text),
             ));
         }
-        let ty = self.types.lookup_typedef("size_t").unwrap_or(self.types.basic().unsigned_long);
-        Ok(Node::value(ty, constant(found.offset as i64, ir::Ty::U64, span)))
+        Ok(Node::value(self.size_type(), constant(found.offset as i64, ir::Ty::U64, span)))
     }
 
     pub(super) fn no_member(&self, ty: TypeId, member: &ast::Name) -> Diag {
@@ -185,6 +195,7 @@ impl Checker<'_> {
             return self.translated_member(translator, *input, member, span);
         }
         let node = self.decay(node)?;
+        let node = self.pointer_to_array(node)?;
         let target = self.types.pointee(node.ty);
         match target {
             Some(to) if self.types.composite(to).is_some() => {
@@ -227,19 +238,36 @@ impl Checker<'_> {
             return self.array_element(place, writable, element, len, only, span);
         }
         let base = self.decay(base)?;
+        let index = self.integer(only, "[]")?;
+        if self.types.is_string(base.ty) {
+            let args = vec![self.rvalue(base)?, cast(self.rvalue(index)?, ir::Ty::I64)];
+            let ty = ir::Ty::Int { bytes: 1, signed: true };
+            let call = expr(ExprKind::Call(ir::Subroutine::CharAt, args), ty, span);
+            return Ok(Node::value(self.types.basic().char, call));
+        }
         if self.types.pointee(base.ty).is_none() {
             return Err(Diag::error(
-                Tag::D_ARR_BADREF,
+                Tag::D_DEREF_NONPTR,
                 span,
                 format!(
-                    "cannot index an expression of type {}: it is no array or pointer",
+                    "cannot dereference non-pointer type: {} is no array, pointer or string",
                     self.quoted(base.ty)
                 ),
             ));
         }
-        let index = self.integer(only, "[]")?;
         let address = self.pointer_arithmetic(BinaryOp::Add, base, index, span)?;
         self.deref(address, span)
+    }
+
+    /// An array that a variable holds, as the pointer to its first element; other nodes as they are.
+    pub(super) fn pointer_to_array(&mut self, node: Node) -> Res<Node> {
+        let Some((element, _)) = self.types.element(node.ty) else { return Ok(node) };
+        let Kind::Place { place, .. } = node.kind else { return Ok(node) };
+        if matches!(place.kind, ir::PlaceKind::Elem { .. }) {
+            return Ok(Node { kind: Kind::Place { place, writable: true }, ..node });
+        }
+        let ty = self.types.pointer(element);
+        Ok(Node::value(ty, expr(ExprKind::AddressOf(Box::new(place)), ir::Ty::U64, node.span)))
     }
 
     /// Element of an array that lives in a variable.

@@ -17,13 +17,8 @@ impl Checker<'_> {
             UnaryOp::AddrOf => self.address_of(of, span),
             UnaryOp::LogNot => {
                 let node = self.operand(of)?;
-                let value = if self.types.is_string(node.ty) {
-                    let value = self.rvalue(node)?;
-                    return Ok(Node::value(
-                        self.types.basic().int,
-                        expr(ExprKind::StrIsNull(Box::new(value)), ir::Ty::I32, span),
-                    ));
-                } else if self.types.is_scalar(node.ty) && !matches!(node.kind, Kind::Translated { .. }) {
+                let value = if self.types.is_scalar(node.ty) && !matches!(node.kind, Kind::Translated { .. })
+                {
                     self.rvalue(node)?
                 } else {
                     return Err(Diag::error(
@@ -93,19 +88,17 @@ impl Checker<'_> {
         }
     }
 
-    /// A scalar as a condition; a string is true unless NULL.
-    fn truth(&mut self, e: &ast::Expr, op: &str) -> Res<ir::Expr> {
+    /// A scalar as a condition.
+    pub(super) fn truth(&mut self, e: &ast::Expr, op: &str) -> Res<ir::Expr> {
         let node = self.operand(e)?;
-        if self.types.is_string(node.ty) {
-            let value = self.rvalue(node)?;
-            let null = expr(ExprKind::StrIsNull(Box::new(value)), ir::Ty::I32, e.span);
-            return Ok(expr(ExprKind::Unary(ir::UnaryOp::LogNot, Box::new(null)), ir::Ty::I32, e.span));
-        }
         if matches!(node.kind, Kind::Translated { .. }) || !self.types.is_scalar(node.ty) {
             return Err(Diag::error(
                 Tag::D_OP_SCALAR,
                 e.span,
-                format!("operator {op} requires operands of scalar type"),
+                match op {
+                    "?:" => "operator ?: expression must be of scalar type".to_string(),
+                    _ => format!("operator {op} requires operands of scalar type"),
+                },
             ));
         }
         self.rvalue(node)
@@ -113,9 +106,19 @@ impl Checker<'_> {
 
     /// Arithmetic and bitwise operators on decayed operands.
     pub(super) fn arithmetic(&mut self, op: BinaryOp, left: Node, right: Node, span: Span) -> Res<Node> {
+        let (left, right) = (self.pointer_to_array(left)?, self.pointer_to_array(right)?);
         let (lptr, rptr) = (self.types.pointee(left.ty), self.types.pointee(right.ty));
-        if matches!(op, BinaryOp::Add | BinaryOp::Sub) && (lptr.is_some() || rptr.is_some()) {
-            return self.pointer_arithmetic(op, left, right, span);
+        if matches!(op, BinaryOp::Add | BinaryOp::Sub) {
+            if lptr.is_some() || rptr.is_some() {
+                return self.pointer_arithmetic(op, left, right, span);
+            }
+            if op == BinaryOp::Add && self.types.is_string(left.ty) && self.types.integer(right.ty).is_some()
+            {
+                return self.string_from(left, right, span);
+            }
+            if self.types.integer(left.ty).is_none() || self.types.integer(right.ty).is_none() {
+                return Err(self.incompatible(op.text(), &left, &right, span));
+            }
         }
         if self.types.integer(left.ty).is_none() || self.types.integer(right.ty).is_none() {
             let tag = if matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div) {
@@ -134,10 +137,34 @@ impl Checker<'_> {
             return Err(Diag::error(Tag::D_DIV_ZERO, span, "expression contains division by zero"));
         }
         let ty = self.promote(left.ty, right.ty);
-        let ir_ty = self.value_type(ty, span)?;
-        let a = cast(self.rvalue(left)?, ir_ty);
-        let b = cast(self.rvalue(right)?, ir_ty);
-        Ok(Node::value(ty, binary(ir_op(op), a, b, ir_ty, span)))
+        let wide = self.wide(ty, span)?;
+        let a = self.promoted(left, ty)?;
+        let b = self.promoted(right, ty)?;
+        Ok(Node::value(ty, binary(ir_op(op), cast(a, wide), cast(b, wide), wide, span)))
+    }
+
+    /// DTrace computes in 64-bit registers whatever the C type: a value is narrowed where it is
+    /// stored, recorded, cast or passed, not between two operators.
+    pub(super) fn wide(&self, ty: TypeId, span: Span) -> Res<ir::Ty> {
+        Ok(match self.value_type(ty, span)? {
+            ir::Ty::Int { signed, .. } => ir::Ty::Int { bytes: 8, signed },
+            other => other,
+        })
+    }
+
+    /// An operand in the type that two operands meet in; one that has it already stays as wide as it is.
+    pub(super) fn promoted(&mut self, node: Node, ty: TypeId) -> Res<ir::Expr> {
+        let same = self.types.integer(node.ty) == self.types.integer(ty);
+        let to = self.value_type(ty, node.span)?;
+        let value = self.rvalue(node)?;
+        Ok(if same { value } else { cast(value, to) })
+    }
+
+    /// The string that begins `n` characters into another.
+    fn string_from(&mut self, string: Node, n: Node, span: Span) -> Res<Node> {
+        let args = vec![self.rvalue(string)?, cast(self.rvalue(n)?, ir::Ty::I64)];
+        let call = expr(ExprKind::Call(ir::Subroutine::Substr, args), ir::Ty::Str, span);
+        Ok(Node::value(self.types.basic().string, call))
     }
 
     /// The type two integers meet in: the wider; of equal widths the unsigned, else the right one.
@@ -167,7 +194,9 @@ impl Checker<'_> {
             (Some(to), None) => (to, left.ty),
             (None, Some(to)) if op == BinaryOp::Add => (to, right.ty),
             (Some(to), Some(other)) if op == BinaryOp::Sub => {
-                if self.types.size(to) != self.types.size(other) {
+                if self.types.resolve(to) != self.types.resolve(other)
+                    && self.types.name(self.types.resolve(to)) != self.types.name(self.types.resolve(other))
+                {
                     return Err(self.incompatible(op.text(), &left, &right, span));
                 }
                 (to, self.types.lookup_typedef("ptrdiff_t").unwrap_or(left.ty))
@@ -232,6 +261,12 @@ impl Checker<'_> {
 
     /// Comparisons on decayed operands.
     fn compare(&mut self, op: BinaryOp, left: Node, right: Node, span: Span) -> Res<Node> {
+        let text = |c: &Self, n: &Node| c.is_stringlike(n.ty) || n.constant() == Some(0);
+        let (left, right) = if text(self, &left) && text(self, &right) {
+            (left, right)
+        } else {
+            (self.pointer_to_array(left)?, self.pointer_to_array(right)?)
+        };
         let int = self.types.basic().int;
         let scalar =
             |c: &Self, n: &Node| c.types.is_scalar(n.ty) && !matches!(n.kind, Kind::Translated { .. });
@@ -276,9 +311,10 @@ impl Checker<'_> {
                 ),
             ));
         }
-        let signed = [&left, &right].iter().any(|n| matches!(self.types.integer(n.ty), Some((_, true))));
+        // As arithmetic would promote them; what is no integer compares unsigned.
         let pointer = self.types.pointee(left.ty).is_some() || self.types.pointee(right.ty).is_some();
-        let wide = if signed && !pointer { ir::Ty::I64 } else { ir::Ty::U64 };
+        let promoted = self.types.integer(self.promote(left.ty, right.ty));
+        let wide = if !pointer && matches!(promoted, Some((_, true))) { ir::Ty::I64 } else { ir::Ty::U64 };
         let a = cast(self.rvalue(left)?, wide);
         let b = cast(self.rvalue(right)?, wide);
         Ok(Node::value(int, binary(ir_op(op), a, b, ir::Ty::I32, span)))

@@ -20,6 +20,13 @@ impl Checker<'_> {
     pub(super) fn translator(&mut self, t: &ast::Translator) -> Res<()> {
         let output = self.type_name(&t.output)?;
         let input = self.type_name(&t.input)?;
+        if self.types.composite(output).is_some_and(|c| c.members.is_none()) {
+            return Err(Diag::error(
+                Tag::D_XLATE_SOU,
+                t.output.span,
+                format!("incomplete struct/union/enum {}", self.types.name(output)),
+            ));
+        }
         if self.types.composite(output).is_none() {
             return Err(Diag::error(
                 Tag::D_XLATE_SOU,

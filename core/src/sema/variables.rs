@@ -31,11 +31,7 @@ impl Checker<'_> {
         }
         if let Some(info) = self.variables.get(&(scope, name.to_string())).cloned() {
             if info.key.is_some() {
-                return Err(Diag::error(
-                    Tag::D_ARR_BADREF,
-                    span,
-                    format!("{name} is an associative array and must be used with a key"),
-                ));
+                return Err(self.array_as_scalar(name, span));
             }
             let ty = self.value_type(info.ty, span)?;
             let place =
@@ -43,20 +39,19 @@ impl Checker<'_> {
             return Ok(Node { ty: info.ty, kind: Kind::Place { place, writable: true }, span });
         }
         if scope != Scope::Global {
-            return Err(self.undefined(scope, name, span));
+            return Err(self.unassigned(scope, name, span));
         }
         if let Some(variable) = builtin(name) {
             return self.builtin_variable(variable, span);
         }
         if let Some(inline) = self.inlines.get(name).cloned() {
             if !inline.params.is_empty() {
-                return Err(Diag::error(
-                    Tag::D_ARR_BADREF,
-                    span,
-                    format!("inline {name} takes arguments: {name}[...]"),
-                ));
+                return Err(self.array_as_scalar(name, span));
             }
             return self.expand_inline(&inline, Vec::new(), span);
+        }
+        if matches!(name, "args" | "uregs" | "regs") {
+            return Err(self.array_as_scalar(name, span));
         }
         if let Some((value, ty)) = self.types.enumerator(name) {
             let int = self.types.basic().int;
@@ -74,6 +69,24 @@ impl Checker<'_> {
             ));
         }
         Err(self.undefined(scope, name, span))
+    }
+
+    fn array_as_scalar(&self, name: &str, span: Span) -> Diag {
+        Diag::error(
+            Tag::D_IDENT_BADREF,
+            span,
+            format!("associative array '{name}' may not be referenced as scalar: it needs a key"),
+        )
+    }
+
+    /// A name that is read or updated before anything is assigned to it.
+    pub(super) fn unassigned(&self, scope: Scope, name: &str, span: Span) -> Diag {
+        let mut diag = self.undefined(scope, name, span);
+        diag.tag = Tag::D_VAR_UNDEF;
+        if scope == Scope::Global {
+            diag.message = format!("{name} has not yet been declared or assigned");
+        }
+        diag
     }
 
     fn undefined(&self, scope: Scope, name: &str, span: Span) -> Diag {
@@ -174,16 +187,7 @@ impl Checker<'_> {
     ) -> Res<Option<Node>> {
         if let Some(info) = self.variables.get(&(scope, name.to_string())).cloned() {
             let Some(key_types) = info.key else {
-                let indexable =
-                    self.types.element(info.ty).is_some() || self.types.pointee(info.ty).is_some();
-                if indexable {
-                    return Ok(None);
-                }
-                return Err(Diag::error(
-                    Tag::D_ARR_BADREF,
-                    span,
-                    format!("cannot index {name}: it is a scalar variable, not an associative array"),
-                ));
+                return Ok(None);
             };
             let key = self.tuple(name, &key_types, index, span)?;
             let ty = self.value_type(info.ty, span)?;
@@ -196,7 +200,7 @@ impl Checker<'_> {
             return Ok(Some(Node { ty: info.ty, kind: Kind::Place { place, writable: true }, span }));
         }
         if scope != Scope::Global {
-            return Err(self.undefined(scope, name, span));
+            return Err(self.unassigned(scope, name, span));
         }
         match name {
             "args" => self.args(index, span).map(Some),
@@ -210,7 +214,10 @@ impl Checker<'_> {
                 Ok(Some(Node::value(ty, expr(ExprKind::Ureg(Box::new(value)), ir::Ty::U64, span))))
             }
             _ => {
-                let Some(inline) = self.inlines.get(name).cloned() else { return Ok(None) };
+                let Some(inline) = self.inlines.get(name).cloned() else {
+                    let known = builtin(name).is_some() || self.bindings.iter().any(|(n, _)| n == name);
+                    return if known { Ok(None) } else { Err(self.unassigned(scope, name, span)) };
+                };
                 if inline.params.is_empty() {
                     return Ok(None);
                 }

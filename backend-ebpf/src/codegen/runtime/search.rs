@@ -213,9 +213,8 @@ impl Gen<'_> {
         let end = self.asm.label();
         self.scan_set(end, end, false);
         self.asm.bind(end);
-        // R9: the end; the next search starts behind the delimiter.
+        // R9: the end. The next search starts at the delimiter: it may not be one of that search's.
         self.asm.mov(Reg::R2, Reg::R9);
-        self.alu(Alu::Add, Reg::R9, 1);
         self.asm.store(Size::DW, Reg::R7, frame::STRTOK_AT as i16, Reg::R9);
         self.asm.load(Size::DW, Reg::R1, Reg::R7, RESULT);
         self.copy_range(out);

@@ -126,6 +126,16 @@ impl Parser<'_> {
                 return Ok(None);
             }
         };
+        if self.lex.config.last_part != LastPart::Name {
+            let what = match self.lex.config.last_part {
+                LastPart::Provider => "providers",
+                LastPart::Module => "modules",
+                _ => "functions",
+            };
+            let message = format!("probe identifier {id} not permitted when specifying {what}");
+            self.report(Tag::D_PDESC_INVAL, span, message);
+            return Ok(None);
+        }
         if u32::try_from(id).is_err() {
             self.report(Tag::D_PDESC_INVAL, span, format!("identifier {id} exceeds maximum probe id"));
             return Ok(None);

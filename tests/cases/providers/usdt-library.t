@@ -1,0 +1,9 @@
+USDT probes of a shared library.
+options: -q
+program: libmain 40
+--- script
+lib*:libduo.so:lib_work:tick { @ = sum(arg0); @n[copyinstr(arg1)] = count(); }
+END { printa("%@d\n", @); printa("%s %@d\n", @n); }
+--- stdout
+780
+lib 40
