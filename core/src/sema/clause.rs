@@ -109,11 +109,12 @@ impl Checker<'_> {
         if self.aggregate_statement(e, out)? || self.action_statement(e, out)? {
             return Ok(());
         }
-        if let ast::ExprKind::Comma(a, b) = &e.kind {
-            if !self.is_action(a) && !self.is_action(b) {
-                self.statement(a, out)?;
-                return self.statement(b, out);
-            }
+        if let ast::ExprKind::Comma(a, b) = &e.kind
+            && !self.is_action(a)
+            && !self.is_action(b)
+        {
+            self.statement(a, out)?;
+            return self.statement(b, out);
         }
         if let ast::ExprKind::Cond(cond, yes, no) = &e.kind
             && (self.is_action(yes) || self.is_action(no))
