@@ -15,13 +15,14 @@ impl Checker<'_> {
         for spec in &clause.probes {
             enablings.push(self.enabling(spec, zdefs)?);
         }
+        // The body first: a predicate may test what only the body assigns.
+        let mut body = Vec::new();
+        let statements = clause.body.as_deref().unwrap_or(&[]);
+        self.statements(statements, &mut body)?;
         let predicate = match &clause.predicate {
             None => None,
             Some(e) => Some(self.predicate(e)?),
         };
-        let mut body = Vec::new();
-        let statements = clause.body.as_deref().unwrap_or(&[]);
-        self.statements(statements, &mut body)?;
         if statements.is_empty() {
             body.push(self.record(ActionKind::Default, Vec::new(), Vec::new(), clause.span));
         }
