@@ -119,6 +119,10 @@ fn trace(
         }
     }
     let record = given.values(Flag::Record).last();
+    if record.is_some() && !options.is_set(opt::BUFSIZE) {
+        // Every firing leaves a record, not only those that the script shows.
+        let _ = options.set("bufsize", Some("64m"));
+    }
     let plan = record.map(|_| record::plan(&compiled.program, &|id| backend.probe(id).cloned()));
     let program = plan.as_ref().map_or(&compiled.program, |plan| &plan.program);
     let loaded = backend.load(program, &options);

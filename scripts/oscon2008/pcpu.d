@@ -22,6 +22,7 @@
 self uint64_t sub[uint64_t];
 self uint64_t file[uint64_t];
 self uint64_t line[uint64_t];
+self int depth;
 
 perl*:::sub-entry
 {

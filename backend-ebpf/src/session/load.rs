@@ -9,7 +9,7 @@ use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, 
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
 use duotrace_core::ir::Program;
-use duotrace_core::options::Options;
+use duotrace_core::options::{Options, opt};
 use std::collections::BTreeMap;
 
 /// Maps by the number that programs know them by.
@@ -39,8 +39,15 @@ fn release() -> Option<(u32, u32)> {
 }
 
 /// Sizes from the options.
-pub fn limits(_options: &Options) -> Limits {
-    Limits::default()
+pub fn limits(options: &Options) -> Limits {
+    let bytes = |option| u32::try_from(options.number(option)).unwrap_or(u32::MAX);
+    Limits {
+        // The kernel makes a ring of at most 2 GB; more than a quarter of that nobody has to spare.
+        bufsize: bytes(opt::BUFSIZE).clamp(64 << 10, 512 << 20),
+        scratchsize: bytes(opt::SCRATCHSIZE),
+        nspec: bytes(opt::NSPEC),
+        ..Limits::default()
+    }
 }
 
 /// Creates the maps that are not there yet.

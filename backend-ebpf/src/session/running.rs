@@ -68,6 +68,8 @@ pub struct Running {
     exit_seen: bool,
     state: State,
     later: Option<Later>,
+    /// Instructions that the kernel does not probe, until they have been told of.
+    refused: usize,
     /// Probes found while running, by clause.
     pub(super) more: Vec<usize>,
 }
@@ -147,6 +149,7 @@ impl Running {
             exit_seen: false,
             state: State::Loaded,
             later,
+            refused: 0,
         })
     }
 
@@ -186,8 +189,10 @@ impl Running {
                         sys::raise_file_limit();
                     }
                     for (path, sites) in files {
-                        self.links
-                            .extend(link::attach_uprobes(prog, path, sites, false, *pid).map_err(system)?);
+                        let (links, refused) =
+                            link::attach_uprobes_if_possible(prog, path, sites, *pid).map_err(system)?;
+                        self.links.extend(links);
+                        self.refused += refused;
                     }
                 }
             }
@@ -368,6 +373,11 @@ impl Session for Running {
             if self.user_addresses {
                 self.symbols.remember(pid.cast_unsigned());
             }
+        }
+        if self.refused > 0 {
+            let count = std::mem::take(&mut self.refused);
+            let text = format!("{count} instructions cannot be probed on this kernel: they are left out");
+            sink.event(Event::Warning(text));
         }
         self.fire(&Attach::Begin)?;
         self.arm(true);

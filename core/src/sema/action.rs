@@ -240,6 +240,21 @@ impl Checker<'_> {
         span: Span,
         out: &mut Vec<Stmt>,
     ) -> Res<()> {
+        if let (Action::Printf, Some(first)) = (action, args.first())
+            && !matches!(first.kind, ast::ExprKind::Aggregation { .. })
+        {
+            let node = self.operand(first)?;
+            if !self.is_stringlike(node.ty) {
+                return Err(Diag::error(
+                    Tag::D_PROTO_ARG,
+                    first.span,
+                    format!(
+                        "printf( ) argument #1 is incompatible with prototype:\n\tprototype: string\n\t argument: {}",
+                        self.types.name(node.ty)
+                    ),
+                ));
+            }
+        }
         let text = self.format_string(row, args, span)?;
         if action == Action::Freopen && text == b"." {
             return Err(Diag::error(Tag::D_FREOPEN_INVALID, span, "freopen( ) argument #1 cannot be \".\""));
@@ -332,7 +347,7 @@ impl Checker<'_> {
                     "printa( ) may not be used with an aggregation key",
                 ));
             }
-            let info = self.named_aggregation(name, Tag::D_PRINTA_AGGBAD, e.span)?;
+            let info = self.named_aggregation(name, e.span)?;
             match &key {
                 None => key = Some(info.key.clone()),
                 Some(first) if first.len() != info.key.len() => {

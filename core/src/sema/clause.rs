@@ -47,16 +47,21 @@ impl Checker<'_> {
             diag
         })?;
         if found.probes.is_empty() && !zdefs && !found.open_ended_only() {
-            let (tag, message) = match desc.id {
-                Some(id) => {
+            let mut notes = found.notes;
+            let (tag, message) = match (found.tag.filter(|_| !notes.is_empty()), desc.id) {
+                (Some(tag), _) => {
+                    (tag, format!("invalid probe description {}: {}", shown(&desc), notes.remove(0)))
+                }
+                (None, Some(id)) => {
+                    notes.clear();
                     (Tag::D_PDESC_INVAL, format!("invalid probe identifier {id}: Unknown probe identifier"))
                 }
-                None => (
+                (None, None) => (
                     Tag::D_PDESC_ZERO,
                     format!("probe description {} does not match any probes", shown(&desc)),
                 ),
             };
-            return Err(Diag { notes: found.notes, ..Diag::error(tag, spec.span, message) });
+            return Err(Diag { notes, ..Diag::error(tag, spec.span, message) });
         }
         for id in &found.probes {
             if let Some(probe) = self.backend.probe(*id) {
@@ -105,13 +110,10 @@ impl Checker<'_> {
             return Ok(());
         }
         if let ast::ExprKind::Comma(a, b) = &e.kind {
-            for part in [a, b] {
-                if self.is_action(part) {
-                    return Err(Diag::error(Tag::D_OP_ACT, e.span, "operator , operands cannot be actions"));
-                }
+            if !self.is_action(a) && !self.is_action(b) {
+                self.statement(a, out)?;
+                return self.statement(b, out);
             }
-            self.statement(a, out)?;
-            return self.statement(b, out);
         }
         if let ast::ExprKind::Cond(cond, yes, no) = &e.kind
             && (self.is_action(yes) || self.is_action(no))
@@ -133,7 +135,7 @@ impl Checker<'_> {
     }
 
     /// Is it a call of an action?
-    fn is_action(&self, e: &ast::Expr) -> bool {
+    pub(super) fn is_action(&self, e: &ast::Expr) -> bool {
         use crate::builtins::FunctionKind;
         matches!(&e.kind, ast::ExprKind::Call { function, .. }
             if self.callee(function).is_ok_and(|row| matches!(row.kind, FunctionKind::Action(_) | FunctionKind::Effect { .. })))

@@ -20,6 +20,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use text::{Build, Offsets, Place, ProbeText, Series};
 
+#[cfg(test)]
+mod tests;
+
 /// The files that come with the tool.
 const SERIES: [&str; 2] =
     [include_str!("../../../providers/ap.probes"), include_str!("../../../providers/perl.probes")];
