@@ -19,9 +19,28 @@
  * pcpu.d samples.
  *
  * Example (the web shop of ci/services-web under ab):
- * EXAMPLE
+ *   2026 Nov 23 18:59:15  Perl subs
+ *       CALLS    AVG us       SUM us  SUB (FILE:LINE)
+ *      236575         8      2044709  cmp_price (/srv/shop/Shop/Model.pm:7)
+ *        4273        21        93165  escape (/srv/shop/Shop/View.pm:4)
+ *        4001        46       186559  row (/srv/shop/Shop/View.pm:5)
+ *         273     26510      7184338  handler (/srv/shop/Shop.pm:8)
+ *         272      1047       285035  page (/srv/shop/Shop/View.pm:7)
+ *         182     27001      4887273  top (/srv/shop/Shop/Model.pm:8)
+ *          91     49140      4373536  slow (/srv/shop/Shop.pm:16)
+ *   ...
  * Example (perl.d flow):
- * FLOW
+ *   7015 -> handler
+ *   7015   -> item
+ *   7015     -> by_id
+ *   7015       -> ask
+ *   7015         -> prepare
+ *   7015           -> _new_sth
+ *   7015           <- _new_sth
+ *   7015         <- prepare
+ *   7015       <- ask
+ *   7015     <- by_id
+ *   7015     -> page
  */
 
 #pragma D option quiet
