@@ -49,7 +49,7 @@ perl*:::sub-entry
 	self->depth++;
 }
 
-/* A frame that die() has left. */
+/* A frame whose return was not seen. */
 perl*:::sub-return
 /self->depth > 1 && self->sub[self->depth] != arg0/
 {

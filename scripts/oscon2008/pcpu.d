@@ -8,10 +8,9 @@
  *   SAMPLES  997 a second for each processor that runs the sub (not what it calls in Perl; XS and built-in functions
  *            count for the sub that calls them)
  *
- * The subs are known from calls and returns, so that time in a sub that was called before the script began is not seen,
- * and a sub left by die() may keep the time of its caller until the caller returns (see perl.d). Every call costs two
- * traps, which a program of many small subs feels: where only duotrace has to run it, ../perl-lines.d samples lines at
- * next to no cost.
+ * The subs are known from calls and returns: time in a sub that was called before the script began is not seen.
+ * Every call costs two traps, which a program of many small subs feels: where only duotrace has to run it,
+ * ../perl-lines.d samples lines at next to no cost.
  *
  * Example (the web shop of ci/services-web under ab):
  *   2026 Nov 23 18:59:20  processor time of Perl subs

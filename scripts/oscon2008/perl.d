@@ -11,9 +11,9 @@
  *   CALLS  calls        AVG us, SUM us  elapsed time from call to return, with that of what was called
  *
  * A sub is told apart by its name, and by file and line: of its first statement, or of the call with Devel::DTrace,
- * whose names have no package either. XS subs and built-in functions have no probes. A sub left by die() has no return
- * where the probes are duotrace's: its frames are given up at the next return of a sub below it, and their calls are
- * counted but not timed (a difference of CALLS from what is timed makes AVG that of the timed ones).
+ * whose names have no package either. XS subs and built-in functions have no probes. A return that is not seen (no
+ * known way is left) is made up for at the next return of a sub below it: its call is counted but not timed, and AVG is
+ * that of the timed ones.
  *
  * Every call costs two traps: a program that calls hundreds of thousands of subs a second becomes several times slower.
  * pcpu.d samples.
@@ -66,7 +66,7 @@ perl*:::sub-entry
 	printf("%5d %*s-> %s\n", pid, 2 * (self->depth - 1), "", copyinstr(arg0));
 }
 
-/* Frames that die() has left: the one that returns is further down. */
+/* Frames whose return was not seen: the one that returns is further down. */
 perl*:::sub-return
 /self->depth > 1 && self->sub[self->depth] != arg0/
 {
