@@ -46,7 +46,8 @@ pub fn limits(options: &Options) -> Limits {
         bufsize: bytes(opt::BUFSIZE).clamp(64 << 10, 512 << 20),
         scratchsize: bytes(opt::SCRATCHSIZE),
         nspec: bytes(opt::NSPEC),
-        ..Limits::default()
+        aggsize: bytes(opt::AGGSIZE),
+        dynvarsize: bytes(opt::DYNVARSIZE),
     }
 }
 

@@ -4,7 +4,7 @@ after: late 1000 800
 stop: INT
 --- script
 BEGIN { printf("armed\n"); }
-late*:::tick { @ = count(); @s = sum(arg0); }
+late*:::tick /progenyof($ppid)/ { @ = count(); @s = sum(arg0); }
 END { printa("%@d %@d\n", @, @s); }
 --- stdout
 armed
