@@ -1,6 +1,6 @@
 A process that starts after the tracer is found and traced.
 options: -q -Z -xswitchrate=10ms
-after: late 1000 800
+after: late 1000 4000
 stop: INT
 --- script
 BEGIN { printf("armed\n"); }
