@@ -8,17 +8,16 @@ use std::process::{Command, Stdio};
 pub fn run(path: &Path, options: &Options) -> Result<String, String> {
     let program = options.text(opt::CPPPATH).unwrap_or("cpp");
     let mut command = Command::new(program);
-    // The D compiler's own: it takes no comments of C++, no attributes, no extensions.
     command.args(match options.text(opt::STDC) {
-        Some("c") => &["-std=c99", "-pedantic"][..],
+        Some("c") => &["-std=c99"][..],
         Some("s") => &["-traditional-cpp"][..],
-        Some("t") => &["-std=c99", "-D__STDC__=0", "-Wno-builtin-macro-redefined"][..],
-        _ => &["-std=c99"][..],
+        Some("t") => &["-std=gnu99", "-D__STDC__=0", "-Wno-builtin-macro-redefined"][..],
+        _ => &["-std=gnu99"][..],
     });
-    command.args(["-D__SUNW_D=1", "-D__SUNW_D_VERSION=0x01000d00", "-D__DTRACE__=1"]);
-    if options.text(opt::STDC) != Some("s") {
-        command.args(["-D__extension__=", "-D__attribute__(x)=", "-D__restrict=", "-D__inline=inline"]);
-    }
+    // What dtrace(1M) defines. Without __GNUC__ the C library's headers are plain C.
+    command.args(["-D__linux", "-D__unix", "-D__SVR4", "-D__Linux", "-Ulinux", "-Uunix", "-U__GNUC__"]);
+    command.args(["-D__SUNW_D=1", "-D__SUNW_D_VERSION=0x02000000", "-D__SUNW_D_64"]);
+    command.arg(if cfg!(target_arch = "x86_64") { "-D__amd64" } else { "-D__aarch64" });
     if options.flag(opt::CPPHDRS) {
         command.arg("-H");
     }
@@ -28,7 +27,8 @@ pub fn run(path: &Path, options: &Options) -> Result<String, String> {
     if let Some(more) = options.text(opt::CPPARGS) {
         command.args(more.split_ascii_whitespace());
     }
-    command.arg(path).stdin(Stdio::null()).stdout(Stdio::piped());
+    let input = if path == Path::new("/dev/stdin") { Stdio::inherit() } else { Stdio::null() };
+    command.arg(path).stdin(input).stdout(Stdio::piped());
     let output = command.spawn().and_then(std::process::Child::wait_with_output).map_err(|error| {
         format!("failed to run preprocessor {program}: {error} (on Debian: apt install cpp)")
     })?;

@@ -41,6 +41,9 @@ pub enum Flag {
     Conformance,
     ZeroMatches,
     Backend,
+    Record,
+    Replay,
+    Realtime,
     Help,
 }
 
@@ -107,6 +110,9 @@ pub const FLAGS: &[Row] = &[
     ),
     (Flag::ZeroMatches, Some('Z'), "", None, "permit probe descriptions that match zero probes"),
     (Flag::Backend, None, "backend", Some("ebpf|dtrace|auto"), "which system traces"),
+    (Flag::Record, None, "record", Some("FILE"), "also write everything the script reads to a file"),
+    (Flag::Replay, None, "replay", Some("FILE"), "run the script over a recording, without privileges"),
+    (Flag::Realtime, None, "realtime", None, "replay as slowly as it happened"),
     (Flag::Help, None, "help", None, "show this"),
 ];
 

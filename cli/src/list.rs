@@ -45,7 +45,7 @@ pub fn all(backend: &mut dyn Backend, verbose: bool) -> Result<u8, BackendError>
 /// The probes of a program's descriptions, each with its own.
 pub fn program(backend: &dyn Backend, compiled: &Compiled, verbose: bool) -> u8 {
     let mut out = HEADING.to_string();
-    let mut status = 0;
+    let (mut found, mut missed) = (false, false);
     for enabling in compiled.program.clauses.iter().flat_map(|clause| &clause.probes) {
         if enabling.probes.is_empty() {
             let ProbeDesc { provider, module, function, name, id } = &enabling.desc;
@@ -55,11 +55,12 @@ pub fn program(backend: &dyn Backend, compiled: &Compiled, verbose: bool) -> u8 
                     "failed to match {provider}:{module}:{function}:{name}: No probe matches description"
                 )),
             }
-            status = FAILURE;
+            missed = true;
         }
+        found |= !enabling.probes.is_empty();
         let probes = enabling.probes.iter().filter_map(|id| backend.probe(*id));
         probes.for_each(|probe| line(&mut out, probe, verbose));
     }
     show(&out);
-    status
+    if missed && !found { FAILURE } else { 0 }
 }

@@ -10,10 +10,12 @@ mod flags;
 mod header;
 mod host;
 mod list;
+mod replay;
 mod report;
 mod run;
 #[allow(unsafe_code)]
 mod sys;
+mod test;
 mod texts;
 
 use std::process::ExitCode;
@@ -25,7 +27,11 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    match flags::parse(words) {
+    let words: Vec<String> = words.collect();
+    if words.get(1).is_some_and(|word| word == "test") {
+        return ExitCode::from(test::run(words.get(2..).unwrap_or(&[])));
+    }
+    match flags::parse(words.into_iter()) {
         Ok(given) => ExitCode::from(run::run(&given)),
         Err(error) => {
             report::line(&error);

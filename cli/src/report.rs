@@ -1,6 +1,6 @@
 //! What is wrong, for the user: one line, and on a terminal the source line with a caret.
 
-use duotrace_core::diagnostic::{Diag, SourceMap};
+use duotrace_core::diagnostic::{Diag, SourceMap, Span};
 use std::io::{IsTerminal, Write};
 
 /// One line on stderr, `dtrace: ` before it.
@@ -21,6 +21,8 @@ pub fn diag(before: &str, diag: &Diag, sources: &SourceMap, tags: bool) {
     if let Some((span, position)) = &place {
         let own = sources.get(span.source).map_or("", |source| source.name.as_str());
         match position.name == own {
+            // A one-liner has no lines worth naming.
+            true if own.is_empty() => text.push_str(region(sources, *span)),
             // The script is named already.
             true => text.push_str(&format!("line {}: ", position.line)),
             false => text.push_str(&format!("\"{}\", line {}: ", position.name, position.line)),
@@ -51,5 +53,45 @@ pub fn diag(before: &str, diag: &Diag, sources: &SourceMap, tags: bool) {
     }
     for note in &diag.notes {
         let _ = writeln!(err, "      = {note}");
+    }
+}
+
+/// Which part of a one-liner a span lies in, in dtrace's words.
+fn region(sources: &SourceMap, span: Span) -> &'static str {
+    let text = sources.get(span.source).map_or("", |source| source.text.as_str());
+    let before = text.get(..span.start as usize).unwrap_or(text);
+    let (mut braces, mut slashes, mut quoted) = (0, 0, None);
+    for c in before.chars() {
+        match (quoted, c) {
+            (Some(quote), _) if quote == c => quoted = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quoted = Some(c),
+            (None, '{') => braces += 1,
+            (None, '}') => braces -= 1,
+            (None, '/') if braces == 0 => slashes += 1,
+            _ => {}
+        }
+    }
+    match (braces > 0, slashes % 2 == 1) {
+        (true, _) => "in action list: ",
+        (_, true) => "in predicate: ",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_one_liner() {
+        let mut sources = SourceMap::default();
+        let text = "BEGIN /a == \"{\"/ { b }";
+        let id = sources.add("", text);
+        let at = |word: &str| {
+            let start = text.find(word).unwrap() as u32;
+            region(&sources, Span::new(id, start, start + 1))
+        };
+        assert_eq!((at("BEGIN"), at("a =="), at("b }")), ("", "in predicate: ", "in action list: "));
     }
 }

@@ -3,7 +3,7 @@
 use crate::flags::{Flag, Given};
 use crate::host::{Console, Signals};
 use crate::texts::Named;
-use crate::{FAILURE, USAGE, flags, header, list, report, sys, texts};
+use crate::{FAILURE, USAGE, flags, header, list, replay, report, sys, texts};
 use duotrace_core::backend::{Backend, BackendError, LoadError, Session};
 use duotrace_core::consumer::{self, Host};
 use duotrace_core::diagnostic::Diag;
@@ -12,6 +12,8 @@ use duotrace_core::sema::{self, CompileConfig, Compiled, ProgramKind, ProgramTex
 use duotrace_ebpf::process::child::{Child, EvalTime};
 use duotrace_ebpf::process::command::EnvChange;
 use duotrace_ebpf::{Ebpf, EbpfConfig};
+use duotrace_replay::record;
+use std::path::PathBuf;
 
 /// A run that cannot go on: its line has been written.
 struct Failed(u8);
@@ -45,7 +47,7 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
         println!("dtrace: duotrace {}: D 2.0", env!("CARGO_PKG_VERSION"));
         return Ok(0);
     }
-    let mut options = options(given)?;
+    let options = options(given)?;
     for (flag, what) in [
         (Flag::DataModel32, "-32: only 64-bit programs can be traced"),
         (Flag::Anonymous, "-A: anonymous tracing is not supported on this system"),
@@ -56,21 +58,58 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
             return Err(fail(what));
         }
     }
+    if let Some(path) = given.values(Flag::Replay).last() {
+        return over_recording(given, path, options);
+    }
     let (programs, names) = texts::programs(given, &options).map_err(fail)?;
     if given.has(Flag::Header) {
         return header::write(given, &programs, &names).map(|()| 0).map_err(fail);
     }
     let targets = Targets::take(given, &options)?;
-    let mut backend = Ebpf::new(EbpfConfig { targets: targets.pids.clone(), children: targets.children });
-    if programs.is_empty() && given.has(Flag::List) {
-        return list::all(&mut backend, given.has(Flag::Verbose)).map_err(|error| refused("", &error));
+    let mut backend = Ebpf::new(EbpfConfig {
+        targets: targets.pids.clone(),
+        children: targets.children,
+        virtual_providers: std::env::var_os("DUOTRACE_PROVIDERS").map(PathBuf::from),
+    });
+    trace(given, options, programs, &names, &targets.pids, &mut backend)
+}
+
+/// Runs the given programs, or those that were recorded, over a recording.
+fn over_recording(given: &Given, path: &str, mut options: Options) -> Result<u8, Failed> {
+    let mut replay = replay::open(path, given.has(Flag::Realtime)).map_err(fail)?;
+    let (mut programs, mut names) = texts::programs(given, &options).map_err(fail)?;
+    let mut given = given.clone();
+    if programs.is_empty() && !given.has(Flag::List) {
+        let recorded = replay::programs(&replay, &mut given);
+        (programs, names) = recorded;
+        options = self::options(&given)?;
     }
-    let mut compiler = Compiler { given, names: &names, first: 0, target: targets.pids.first().copied() };
-    let compiled = compiler.compile(programs, &mut options, &mut backend)?;
+    let target = replay.meta("target").and_then(|pid| pid.parse().ok()).unwrap_or(0);
+    trace(&given, options, programs, &names, &[target], &mut replay)
+}
+
+/// Compiles the programs and runs them.
+fn trace(
+    given: &Given,
+    mut options: Options,
+    programs: Vec<ProgramText>,
+    names: &[Named],
+    targets: &[u32],
+    backend: &mut dyn Backend,
+) -> Result<u8, Failed> {
+    if programs.is_empty() && given.has(Flag::List) {
+        return list::all(backend, given.has(Flag::Verbose)).map_err(|error| refused("", &error));
+    }
+    let meta = replay::meta(given, &programs, names, targets);
+    let mut compiler = Compiler { given, names, first: 0, target: targets.first().copied() };
+    let compiled = compiler.compile(programs, &mut options, backend)?;
     if given.has(Flag::List) {
-        return Ok(list::program(&backend, &compiled, given.has(Flag::Verbose)));
+        return Ok(list::program(backend, &compiled, given.has(Flag::Verbose)));
     }
     if compiled.program.clauses.is_empty() {
+        if given.has(Flag::Stop) {
+            return Ok(0);
+        }
         let what = if names.is_empty() { "specified" } else { "matched" };
         return Err(fail(format!("no probes {what}")));
     }
@@ -79,7 +118,14 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
             println!("\n{text}");
         }
     }
-    let loaded = backend.load(&compiled.program, &options);
+    let record = given.values(Flag::Record).last();
+    if record.is_some() && !options.is_set(opt::BUFSIZE) {
+        // Every firing leaves a record, not only those that the script shows.
+        let _ = options.set("bufsize", Some("64m"));
+    }
+    let plan = record.map(|_| record::plan(&compiled.program, &|id| backend.probe(id).cloned()));
+    let program = plan.as_ref().map_or(&compiled.program, |plan| &plan.program);
+    let loaded = backend.load(program, &options);
     let mut session = loaded.map_err(|error| compiler.not_loaded(&compiled, &error, &options))?;
     if given.has(Flag::Listing)
         && let Some(listing) = session.listing(&compiled.sources)
@@ -89,24 +135,32 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
     if given.has(Flag::Stop) {
         return Ok(0);
     }
-    matched(&names, &compiled, compiler.first, session.as_ref(), &options);
+    matched(names, &compiled, compiler.first, session.as_ref(), &options);
     let output = given.values(Flag::Output).last();
     let mut console = Console::open(output).map_err(|error| {
         fail(format!("failed to open output file '{}': {}", output.unwrap_or(""), texts::reason(&error)))
     })?;
     sys::watch_signals();
-    let finished = consumer::run(
-        &compiled.program,
-        session.as_mut(),
-        &|id| backend.probe(id).cloned(),
-        &options,
-        &targets.pids,
-        &mut console,
-        &mut Signals,
-    );
-    let finished = finished.map_err(|error| refused("", &error))?;
-    // Everything has been printed; links and maps go now.
-    drop(session);
+    let mut run = |session: &mut dyn Session| {
+        let probe = |id| backend.probe(id).cloned();
+        let program = &compiled.program;
+        consumer::run(program, session, &probe, &options, targets, &mut console, &mut Signals)
+            .map_err(|error| refused("", &error))
+    };
+    let finished = match (record, plan) {
+        (Some(path), Some(plan)) => {
+            let mut recording = replay::recording(path, session, plan, &meta).map_err(fail)?;
+            let finished = run(&mut recording)?;
+            replay::report(path, &recording.summary());
+            finished
+        }
+        _ => {
+            let finished = run(session.as_mut())?;
+            // Everything has been printed; links and maps go now.
+            drop(session);
+            finished
+        }
+    };
     let _ = console.flush();
     match finished.target_status.filter(|_| options.flag(opt::CHILDSTATUS)) {
         Some(status) if status & 0x7f != 0 => Ok(128 + (status & 0x7f) as u8),
@@ -205,7 +259,7 @@ impl Compiler<'_> {
         &mut self,
         programs: Vec<ProgramText>,
         options: &mut Options,
-        backend: &mut Ebpf,
+        backend: &mut dyn Backend,
     ) -> Result<Compiled, Failed> {
         let mut all = texts::libraries(options).map_err(fail)?;
         self.first = all.len();
@@ -254,10 +308,7 @@ impl Compiler<'_> {
                 Some(diag) => self.wrong(compiled, diag, options),
                 None => fail("failed to enable the program"),
             },
-            LoadError::System(error) => {
-                let name = self.names.first().map_or("", |named| named.name.as_str());
-                refused(&format!("failed to enable '{name}': "), error)
-            }
+            LoadError::System(error) => refused("could not enable tracing: ", error),
         }
     }
 }

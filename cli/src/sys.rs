@@ -119,3 +119,14 @@ pub fn identities() -> Vec<(&'static str, i64)> {
         ]
     }
 }
+
+/// Wall clock minus monotonic clock, in nanoseconds.
+pub fn wall_offset() -> i64 {
+    let read = |clock| {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the pointer is to a live local of the right type.
+        unsafe { libc::clock_gettime(clock, &mut time) };
+        time.tv_sec * 1_000_000_000 + time.tv_nsec
+    };
+    read(libc::CLOCK_REALTIME) - read(libc::CLOCK_MONOTONIC)
+}

@@ -5,7 +5,7 @@
 //! values and raw records, never text.
 
 use crate::aggregate::Aggregation;
-use crate::diagnostic::{Diag, SourceMap};
+use crate::diagnostic::{Diag, SourceMap, Tag};
 use crate::ir::{AggId, ClauseId, Program};
 use crate::options::Options;
 use crate::probe::{Probe, ProbeDesc, ProbeId};
@@ -28,9 +28,24 @@ pub trait Backend {
     /// Where the kernel's types come from, if this backend has them.
     fn type_source(&mut self) -> Option<&mut dyn TypeSource>;
 
+    /// D that goes with this backend's probes: types and translators of their arguments.
+    fn library(&self) -> &'static [LibraryPart] {
+        &[]
+    }
+
     /// Prepares a program for running: compiles it, loads it, attaches nothing yet.
     /// Findings about the script (not supported here, too large, refused by the kernel's verifier) are `Diag`s.
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError>;
+}
+
+/// A part of the D library: compiled only when a script, or a part that a script needs, mentions one of its words,
+/// so that a script which needs none pays nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct LibraryPart {
+    /// Words that call for the part.
+    pub words: &'static [&'static str],
+    /// D: declarations, inlines, translators.
+    pub text: &'static str,
 }
 
 /// Answer of [`Backend::match_probes`].
@@ -42,6 +57,8 @@ pub struct ProbeMatch {
     pub open_ended: bool,
     /// When nothing matched: what was searched, whether stripped, the nearest names.
     pub notes: Vec<String>,
+    /// When nothing matched and dtrace has a tag of its own for the reason, which the first note tells.
+    pub tag: Option<Tag>,
 }
 
 impl ProbeMatch {

@@ -43,7 +43,8 @@ pub struct Probe {
 pub struct ProbeArg {
     /// The D type of `args[N]`, as D source: `"int"`, `"char *"`, `"psinfo_t *"`.
     pub ty: String,
-    /// The native type when a translator makes `ty` of it.
+    /// The native type when a translator makes `ty` of it. A string with `string` here is one in kernel memory; one
+    /// without is in the process's.
     pub native: Option<String>,
     /// Which `argN` it is made of.
     pub from: u32,

@@ -231,6 +231,33 @@ impl Btf {
         }
     }
 
+    /// A type's name in C, as far as a declaration of an argument needs it.
+    pub fn c_name(&self, id: u32) -> String {
+        self.c_name_within(id, 16)
+    }
+
+    fn c_name_within(&self, id: u32, depth: u32) -> String {
+        let (Some(entry), Some(depth)) = (self.get(id), depth.checked_sub(1)) else {
+            return "void".to_string();
+        };
+        match entry.kind {
+            Kind::Pointer => match self.get(self.resolve(entry.word)).map(|to| to.kind) {
+                Some(Kind::Prototype) => "void *".to_string(),
+                _ => format!("{} *", self.c_name_within(entry.word, depth)),
+            },
+            Kind::Const | Kind::Volatile | Kind::Restrict | Kind::Tag => {
+                self.c_name_within(entry.word, depth)
+            }
+            Kind::Struct => format!("struct {}", entry.name()),
+            Kind::Union => format!("union {}", entry.name()),
+            Kind::Forward => format!("struct {}", entry.name()),
+            Kind::Enum | Kind::Enum64 if entry.name().is_empty() => "int".to_string(),
+            Kind::Enum | Kind::Enum64 => format!("enum {}", entry.name()),
+            Kind::Array => "void *".to_string(),
+            _ => entry.name().to_string(),
+        }
+    }
+
     /// Offset, size and signedness of a member, by a path such as `se.sum_exec_runtime`; looks into anonymous parts.
     pub fn field(&self, structure: &str, path: &str) -> Option<Field> {
         let mut ty = self.find(&[Kind::Struct, Kind::Union], structure)?.id;

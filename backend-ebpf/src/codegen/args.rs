@@ -25,7 +25,10 @@ impl Gen<'_> {
             return self.fault_arg(index);
         }
         let source = self.group.args.get(index as usize).cloned().unwrap_or(ArgSource::Absent);
-        self.source(&source);
+        match source {
+            ArgSource::Recipe(recipe) => self.recipe(&recipe)?,
+            source => self.source(&source),
+        }
         Ok(())
     }
 
@@ -90,6 +93,17 @@ impl Gen<'_> {
                 self.source(from);
                 self.alu(Alu::Add, Reg::R0, distance);
             }
+            ArgSource::Negated(ref from) => {
+                self.source(from);
+                self.emit(Insn::neg64(Reg::R0));
+            }
+            ArgSource::Sum(ref left, ref right) => {
+                self.source(left);
+                self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
+                self.source(right);
+                self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::ADDRESS);
+                self.alu(Alu::Add, Reg::R0, Reg::R1);
+            }
             ArgSource::Bits { ref from, shift, mask } => {
                 self.source(from);
                 self.alu(Alu::Rsh, Reg::R0, i32::from(shift));
@@ -117,7 +131,8 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R0, 0);
                 self.asm.bind(end);
             }
-            ArgSource::Absent => self.asm.mov(Reg::R0, 0),
+            // A recipe is a whole argument: `arg` lowers it.
+            ArgSource::Recipe(_) | ArgSource::Absent => self.asm.mov(Reg::R0, 0),
         }
     }
 

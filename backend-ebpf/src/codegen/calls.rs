@@ -520,6 +520,13 @@ impl Gen<'_> {
         self.alu(Alu::And, Reg::R2, -8);
         self.asm.jump_if(Cond::Gt, Reg::R2, most, full);
         self.frame_store(Size::DW, frame::SCRATCH_TOP as u32, Reg::R2);
+        // What rounding up adds can be read: it is zero, not what an earlier firing left.
+        self.asm.mov(Reg::R3, Reg::R1);
+        self.alu(Alu::Add, Reg::R3, Reg::R0);
+        self.alu(Alu::And, Reg::R3, -8);
+        self.frame_ptr(Reg::R4, self.plan.scratch_at);
+        self.alu(Alu::Add, Reg::R4, Reg::R3);
+        self.emit(Insn::st(Size::DW, Reg::R4, 0, 0));
         self.asm.mov(Reg::R0, Reg::R1);
         let at = self.hold()?;
         Ok((size, at))

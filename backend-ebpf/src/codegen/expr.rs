@@ -326,7 +326,7 @@ pub(super) fn reader(space: Space) -> Helper {
 }
 
 /// Is every value of `from` its own canonical form in `to`?
-fn narrows_not(from: Ty, to: Ty) -> bool {
+pub(super) fn narrows_not(from: Ty, to: Ty) -> bool {
     match (from, to) {
         (Ty::Int { bytes: a, signed: x }, Ty::Int { bytes: b, signed: y }) => {
             b == 8 || (a == b && x == y) || (a < b && !x)

@@ -27,6 +27,7 @@ mod expr;
 mod fault;
 mod place;
 mod prologue;
+mod recipe;
 mod record;
 mod runtime;
 mod stmt;
@@ -35,11 +36,13 @@ mod string;
 mod tests;
 
 use crate::kernel::MapSpec;
+use crate::symbols::recipe::Recipe;
 use asm::MapId;
 use duotrace_core::diagnostic::{Diag, Span};
 use duotrace_core::ir::{ClauseId, Program};
 use duotrace_core::probe::{Probe, ProbeId};
 pub use layout::Layout;
+use std::sync::Arc;
 
 /// What kind of kernel hook a BPF program runs on: decides its context and program type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +105,8 @@ pub enum ArgSource {
     /// perf event: kernel pc if in the kernel (else 0) / user pc if in user mode (else 0).
     KernelPc,
     UserPc,
+    /// What a recipe of a virtual probe yields.
+    Recipe(Arc<Recipe>),
     /// What lies in memory, some steps away from another source; 0 where a step cannot be read.
     Deref {
         from: Box<ArgSource>,
@@ -110,6 +115,10 @@ pub enum ArgSource {
     },
     /// Another source and a distance: the address of a part of a structure.
     Offset(Box<ArgSource>, i32),
+    /// The sum of two sources.
+    Sum(Box<ArgSource>, Box<ArgSource>),
+    /// Another source with the sign turned: an error number.
+    Negated(Box<ArgSource>),
     /// Some bits of another source.
     Bits {
         from: Box<ArgSource>,
@@ -204,6 +213,8 @@ pub struct SiteGroup {
     pub provider_pid: bool,
     /// Is the first user frame's return address at [rsp] (function entry)? For `ucaller` and `ustack`.
     pub at_entry: bool,
+    /// A virtual probe's condition: where it is 0 nothing fired.
+    pub condition: Option<Arc<Recipe>>,
 }
 
 /// Sizes that options set.
@@ -219,11 +230,20 @@ pub struct Limits {
     pub scratchsize: u32,
     /// `-x nspec`: speculations at a time.
     pub nspec: u32,
+    /// `-x cpu`: only firings on this processor count.
+    pub cpu: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { aggsize: 4 << 20, dynvarsize: 1 << 20, bufsize: 4 << 20, scratchsize: 4096, nspec: 1 }
+        Limits {
+            aggsize: 4 << 20,
+            dynvarsize: 1 << 20,
+            bufsize: 4 << 20,
+            scratchsize: 4096,
+            nspec: 1,
+            cpu: None,
+        }
     }
 }
 

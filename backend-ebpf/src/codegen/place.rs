@@ -5,6 +5,7 @@
 
 use super::asm::MapId;
 use super::context::{Gen, Hold, Res, slot};
+use super::expr::narrows_not;
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, VarPlace, drops};
 use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Fault, Place, PlaceKind, SCRATCH_TAG, Space, Ty};
@@ -59,7 +60,7 @@ impl Gen<'_> {
                 match offset.as_deref() {
                     None => {}
                     Some(Expr { kind: ExprKind::Const(n), .. })
-                        if *n >= 0 && *n + i64::from(width) <= i64::from(size) =>
+                        if *n >= 0 && *n <= i64::from(size) - i64::from(width) =>
                     {
                         constant = *n as u32;
                     }
@@ -202,6 +203,12 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R1, Reg::R0);
                 self.alu(Alu::Rsh, Reg::R1, 48);
                 let bad = self.fault(Fault::BadAddr, true);
+                if !self.plan.uses_scratch {
+                    // Nothing can be written; what follows is never reached but must look right.
+                    self.asm.jump_if(Cond::Eq, Reg::R0, Reg::R0, bad);
+                    self.frame_ptr(Reg::R1, 0);
+                    return Ok(());
+                }
                 self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, bad);
                 self.scratch_address(access_bytes(place.ty))?;
                 self.asm.mov(Reg::R1, Reg::R0);
@@ -495,8 +502,15 @@ impl Gen<'_> {
         self.read_place(&place)?;
         let before = self.hold()?;
         self.scalar(value)?;
+        // Both operands as the type that is computed in has them: `int /= unsigned` divides unsigned numbers.
+        if !narrows_not(value.ty, compute) {
+            self.canonical(compute);
+        }
         self.asm.mov(Reg::R1, Reg::R0);
         self.peek(&before, Reg::R0);
+        if !narrows_not(place.ty, compute) {
+            self.canonical(compute);
+        }
         self.operate(op, compute, true)?;
         self.canonical(place.ty);
         self.write_place(&place, !old)?;

@@ -36,19 +36,33 @@ impl Gen<'_> {
             }
             functions.push((function, *id, traits));
         }
+        let condition = match self.group.condition.clone().map(|recipe| self.condition(&recipe)).transpose() {
+            Ok(condition) => condition,
+            Err(diag) => {
+                diags.push(*diag);
+                None
+            }
+        };
         self.asm.enter(entry);
-        self.entry(&functions, &error_functions);
+        self.entry(&functions, &error_functions, condition);
         self.emit_routines();
         diags
     }
 
     /// A clause's function: context, frame number, probe, upper half of the cookie.
     pub fn declare_clause(&mut self, name: &str) -> FuncId {
-        let linkage = if self.input.target.global_ctx { Linkage::Global } else { Linkage::Static };
+        // What the verifier knows of a typed context it only knows within one program.
+        let typed = self.group.hook == Hook::BtfTracepoint;
+        let linkage = if self.input.target.global_ctx && !typed { Linkage::Global } else { Linkage::Static };
         self.asm.declare(name, linkage, &[Arg::Ctx, Arg::Scalar, Arg::Scalar, Arg::Scalar])
     }
 
-    fn entry(&mut self, clauses: &[(FuncId, ClauseId, Traits)], errors: &[(FuncId, ClauseId)]) {
+    fn entry(
+        &mut self,
+        clauses: &[(FuncId, ClauseId, Traits)],
+        errors: &[(FuncId, ClauseId)],
+        condition: Option<FuncId>,
+    ) {
         let out = self.asm.label();
         self.asm.set_span(0);
         self.asm.mov(Reg::R6, Reg::R1);
@@ -58,6 +72,10 @@ impl Gen<'_> {
             self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
             self.asm.jump_if(Cond::Ne, Reg::R1, 1, out);
         }
+        if let Some(cpu) = self.input.limits.cpu {
+            self.asm.call(Helper::GetSmpProcessorId);
+            self.asm.jump_if(Cond::Ne, Reg::R0, cpu as i32, out);
+        }
         if let PidFilter::Pid(pid) = self.group.filter {
             self.pid();
             self.asm.jump_if(Cond::Ne, Reg::R0, pid as i32, out);
@@ -65,6 +83,9 @@ impl Gen<'_> {
         let group = self.group;
         group.guard.iter().for_each(|test| self.test(test, out));
         self.identify(out);
+        if let Some(function) = condition {
+            self.check_condition(function, out);
+        }
         let framed = clauses.iter().any(|(_, _, traits)| traits.frame);
         if framed {
             self.acquire(out);
@@ -152,7 +173,9 @@ impl Gen<'_> {
     /// Clause-local variables that some clause of the group uses begin as zeroes; `strtok` has no string.
     fn zero_locals(&mut self) {
         let mut used = std::collections::BTreeSet::new();
-        for id in &self.group.clauses {
+        // ERROR clauses run within the firing.
+        let errors = self.input.errors.iter().flat_map(|errors| &errors.clauses);
+        for id in self.group.clauses.iter().chain(errors) {
             let Some(clause) = self.input.program.clauses.get(id.0 as usize) else { continue };
             let mut look = |expr: &Expr| match &expr.kind {
                 ExprKind::Read(place)

@@ -358,6 +358,7 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         guard: Vec::new(),
         task: None,
         at_entry: true,
+        condition: None,
     }
 }
 

@@ -25,6 +25,7 @@ mod sys;
 pub mod test_run;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod tracefs;
 
 pub use error::Error;
 pub use features::{Feature, Features};

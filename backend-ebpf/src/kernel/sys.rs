@@ -4,7 +4,7 @@
 //! first; the calls here are the one `bpf(2)` each that is meant, so that a refusal can be told from a lack of privilege.
 
 use crate::codegen::insn::Insn;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// An error number.
@@ -200,6 +200,41 @@ pub(super) fn membarrier(command: libc::c_int) -> Result<i64, Errno> {
     // SAFETY: membarrier touches no memory of the caller.
     let result = unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) };
     if result < 0 { Err(errno()) } else { Ok(result) }
+}
+
+/// A file system of a kind, mounted nowhere: for `openat` below it, as long as the descriptor lives.
+pub(super) fn detached_mount(kind: &CStr) -> std::io::Result<OwnedFd> {
+    let owned = |result: libc::c_long| match RawFd::try_from(result) {
+        // SAFETY: the kernel has just returned this descriptor and nobody else knows it.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(std::io::Error::last_os_error()),
+    };
+    const FSOPEN_CLOEXEC: libc::c_uint = 1;
+    const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
+    const FSMOUNT_CLOEXEC: libc::c_uint = 1;
+    // SAFETY: the name is a C string; the calls take no other memory.
+    let context = owned(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })?;
+    let null = std::ptr::null::<libc::c_void>();
+    // SAFETY: this command takes null pointers only.
+    let made =
+        unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), FSCONFIG_CMD_CREATE, null, null, 0) };
+    if made < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the call takes numbers only.
+    owned(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, 0) })
+}
+
+/// Opens a file below a directory for reading.
+pub(super) fn open_at(top: BorrowedFd<'_>, path: &str) -> std::io::Result<OwnedFd> {
+    let path = CString::new(path)?;
+    // SAFETY: the path is a C string that outlives the call.
+    let fd = unsafe { libc::openat(top.as_raw_fd(), path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just returned this descriptor and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Bytes in a page.

@@ -8,7 +8,26 @@ use duotrace_core::probe::glob_match;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
+
+/// Knows probes in files that have no notes: the virtual providers.
+pub trait Finder: std::fmt::Debug {
+    /// Could a file of this name have any? To be answered without looking at it.
+    fn concerns(&self, name: &str) -> bool;
+
+    /// The probes of a file.
+    fn find(&self, elf: &Elf, name: &str) -> Virtual;
+}
+
+/// What a [`Finder`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Virtual {
+    pub sites: Vec<UsdtSite>,
+    /// Where there is a problem: the providers that are missing for it.
+    pub providers: Vec<String>,
+    pub problem: Option<String>,
+}
 
 /// A file with USDT probes.
 #[derive(Debug)]
@@ -20,6 +39,16 @@ pub struct UsdtFile {
     pub module: String,
     pub sites: Vec<UsdtSite>,
     pub elf: Elf,
+    /// Are the probes those of virtual providers?
+    pub is_virtual: bool,
+}
+
+/// Probes that a file could have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub providers: Vec<String>,
+    /// Why it has none, and what to do.
+    pub text: String,
 }
 
 /// What a scan saw.
@@ -31,6 +60,8 @@ pub struct Scan {
     pub processes: BTreeMap<i32, Vec<FileId>>,
     /// Files that are the executable of a process (module `a.out`).
     pub executables: BTreeSet<FileId>,
+    /// Files whose virtual probes are not known.
+    pub problems: BTreeMap<FileId, Arc<Problem>>,
 }
 
 /// Which processes a match is for.
@@ -60,12 +91,31 @@ pub struct UsdtMatch {
 /// Finds files with notes, remembering what it has seen by device and inode.
 #[derive(Debug, Default)]
 pub struct Scanner {
-    seen: HashMap<FileId, Option<Arc<UsdtFile>>>,
+    seen: HashMap<FileId, Seen>,
+    finder: Option<Rc<dyn Finder>>,
+}
+
+/// What is known of a file.
+#[derive(Clone, Debug)]
+enum Seen {
+    Nothing,
+    Probes(Arc<UsdtFile>),
+    Problem(Arc<Problem>),
 }
 
 impl Scanner {
     pub fn new() -> Scanner {
         Scanner::default()
+    }
+
+    /// One that also asks a finder.
+    pub fn with(finder: Rc<dyn Finder>) -> Scanner {
+        Scanner { seen: HashMap::new(), finder: Some(finder) }
+    }
+
+    /// One that has seen nothing yet, but finds the same.
+    pub fn fresh(&self) -> Scanner {
+        Scanner { seen: HashMap::new(), finder: self.finder.clone() }
     }
 
     /// Every process there is.
@@ -94,15 +144,18 @@ impl Scanner {
         // Reading may fail because the process has ended or is another user's: it has no probes for us.
         let Ok(objects) = maps::objects(pid) else { return };
         for object in objects {
-            let file = match self.seen.entry(object.id) {
+            let seen = match self.seen.entry(object.id) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
                     // What cannot be opened now may be later, through another process.
                     let Ok(elf) = object.open(pid) else { continue };
-                    new.insert(load(elf, object.id, object.name.clone()))
+                    new.insert(look(elf, object.id, &object.name, self.finder.as_deref()))
                 }
             };
-            if let Some(file) = file {
+            if let Seen::Problem(problem) = seen {
+                scan.problems.insert(object.id, Arc::clone(problem));
+            }
+            if let Seen::Probes(file) = seen {
                 scan.files.insert(object.id, Arc::clone(file));
                 if object.is_exe {
                     scan.executables.insert(object.id);
@@ -123,13 +176,34 @@ impl Scanner {
     }
 }
 
+/// What a file has.
+fn look(elf: Elf, id: FileId, name: &str, finder: Option<&dyn Finder>) -> Seen {
+    if usdt::has_notes(&elf) {
+        return load(elf, id, name.to_owned()).map_or(Seen::Nothing, Seen::Probes);
+    }
+    let Some(finder) = finder.filter(|finder| finder.concerns(name)) else { return Seen::Nothing };
+    let Virtual { sites, providers, problem } = finder.find(&elf, name);
+    if !sites.is_empty() {
+        let module = name.to_owned();
+        return Seen::Probes(Arc::new(UsdtFile {
+            id,
+            path: elf.path().to_owned(),
+            module,
+            sites,
+            elf,
+            is_virtual: true,
+        }));
+    }
+    problem.map_or(Seen::Nothing, |text| Seen::Problem(Arc::new(Problem { providers, text })))
+}
+
 fn load(elf: Elf, id: FileId, module: String) -> Option<Arc<UsdtFile>> {
     if !usdt::has_notes(&elf) {
         return None;
     }
     let sites = usdt::sites(&elf).ok().filter(|s| !s.is_empty())?;
     let id = if id == FileId::default() { elf.id()? } else { id };
-    Some(Arc::new(UsdtFile { id, path: elf.path().to_owned(), module, sites, elf }))
+    Some(Arc::new(UsdtFile { id, path: elf.path().to_owned(), module, sites, elf, is_virtual: false }))
 }
 
 /// Does a provider pattern match `provider` followed by any pid, so that processes to come are meant too?
@@ -140,6 +214,12 @@ pub fn matches_any_pid(pattern: &str, provider: &str) -> bool {
 }
 
 impl Scan {
+    /// Has the process USDT probes of this provider in some file?
+    fn has_real(&self, pid: i32, provider: &str) -> bool {
+        let files = self.processes.get(&pid).into_iter().flatten().filter_map(|id| self.files.get(id));
+        files.filter(|file| !file.is_virtual).any(|f| f.sites.iter().any(|site| site.provider == provider))
+    }
+
     /// The probes that satisfy a description. The provider pattern is matched against the note's provider followed
     /// by the pid: `postgresql1234` is one process, `postgresql*` all.
     pub fn matching(&self, provider: &str, module: &str, function: &str, name: &str) -> Vec<UsdtMatch> {
@@ -151,14 +231,24 @@ impl Scan {
             for (i, s) in file.sites.iter().enumerate() {
                 let module_fits =
                     glob_match(module, &file.module) || (module == "a.out" && self.executables.contains(id));
+                let alias_of = s.recipes.as_ref().and_then(|recipes| recipes.alias_of.as_ref());
+                if alias_of.is_some_and(|other| glob_match(provider, &format!("{other}1"))) {
+                    continue;
+                }
                 if module_fits && glob_match(function, &s.function) && glob_match(name, &s.name) {
                     groups.entry((&s.provider, &s.name, &s.function)).or_default().push(i);
                 }
             }
             for ((note_provider, name, function), sites) in groups {
                 let fits = |pid: &&i32| glob_match(provider, &format!("{note_provider}{pid}"));
-                let mapped_by: Vec<i32> = mapping.iter().filter(fits).copied().collect();
-                let all = matches_any_pid(provider, note_provider);
+                let mut mapped_by: Vec<i32> = mapping.iter().filter(fits).copied().collect();
+                let mut all = matches_any_pid(provider, note_provider);
+                if file.is_virtual {
+                    // A real provider of the same name wins; a probe in every process must not fire beside it.
+                    let before = mapped_by.len();
+                    mapped_by.retain(|pid| !self.has_real(*pid, note_provider));
+                    all &= mapped_by.len() == before;
+                }
                 if mapped_by.is_empty() && !all {
                     continue;
                 }

@@ -3,19 +3,29 @@
 //! One file each and one row each in [`ROWS`]. Nothing is looked for before a description asks for it, and what was
 //! found once keeps its number for the life of the [`Registry`].
 
+mod composite;
+mod counters;
 mod dtrace;
+mod io;
+mod library;
+mod net;
 pub mod pid;
+mod proc;
 mod profile;
 mod rawtp;
+mod sched;
 pub mod shelf;
 mod syscall;
 mod syscall_table;
 pub mod usdt;
+pub mod virtual_probes;
 
 use crate::codegen::{ArgSource, Test};
 use crate::kernel::perf_event::Rate;
 use crate::process::usdt_scan::{Scan, Scanner};
+use crate::symbols::recipe::Recipe;
 use duotrace_core::backend::ProbeMatch;
+use duotrace_core::diagnostic::Tag;
 use duotrace_core::probe::{Probe, ProbeArg, ProbeDesc, ProbeId, glob_match};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -72,6 +82,8 @@ pub struct UserSite {
     pub args: Arc<Vec<ArgSource>>,
     /// Is the return address at `[rsp]`?
     pub at_entry: bool,
+    /// A virtual probe's condition.
+    pub condition: Option<Arc<Recipe>>,
 }
 
 /// A probe and what it stands on.
@@ -90,14 +102,25 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 15] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
+    Row { name: "proc", find: |search| composite::find(search, "proc", proc::probes) },
+    Row { name: "sched", find: |search| composite::find(search, "sched", sched::probes) },
+    Row { name: "io", find: |search| composite::find(search, "io", io::probes) },
+    Row { name: "ip", find: |search| composite::find(search, "ip", net::ip) },
+    Row { name: "tcp", find: |search| composite::find(search, "tcp", net::tcp) },
+    Row { name: "udp", find: |search| composite::find(search, "udp", net::udp) },
+    Row { name: "sysinfo", find: |search| composite::find(search, "sysinfo", counters::sysinfo) },
+    Row { name: "vminfo", find: |search| composite::find(search, "vminfo", counters::vminfo) },
     Row { name: "rawtp", find: rawtp::find },
+    Row { name: "sdt", find: |_| {} },
     Row { name: "pidNNN", find: pid::find },
     Row { name: "*NNN", find: usdt::find },
 ];
+
+pub use library::LIBRARY;
 
 /// Names of the providers, for messages.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -125,6 +148,8 @@ pub struct Search<'a> {
     pub open_ended: bool,
     /// What was searched, what failed.
     pub notes: Vec<String>,
+    /// dtrace's tag for the first note, if it has one.
+    pub tag: Option<Tag>,
 }
 
 impl Search<'_> {
@@ -159,16 +184,22 @@ impl Registry {
         if let Some(number) = desc.id {
             return self.by_number(number);
         }
-        let mut search =
-            Search { desc, registry: self, found: BTreeSet::new(), open_ended: false, notes: Vec::new() };
+        let mut search = Search {
+            desc,
+            registry: self,
+            found: BTreeSet::new(),
+            open_ended: false,
+            notes: Vec::new(),
+            tag: None,
+        };
         for row in &ROWS {
             (row.find)(&mut search);
         }
-        let Search { found, open_ended, mut notes, .. } = search;
+        let Search { found, open_ended, mut notes, tag, .. } = search;
         if !found.is_empty() {
             notes.clear();
         }
-        ProbeMatch { probes: found.into_iter().collect(), open_ended, notes }
+        ProbeMatch { probes: found.into_iter().collect(), open_ended, notes, tag }
     }
 
     /// A probe by number: numbers of an earlier `-l` hold, for a listing finds them in the same order.

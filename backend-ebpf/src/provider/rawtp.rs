@@ -1,44 +1,51 @@
-//! `rawtp:CATEGORY::NAME`: the kernel's raw tracepoints with their untyped arguments.
+//! `rawtp:CATEGORY::NAME` and `sdt:CATEGORY::NAME`: the kernel's tracepoints, with the arguments that the kernel's code
+//! gives them, typed where the kernel's BTF tells their types.
+//!
+//! Both names are of Oracle's DTrace; here they are the same.
 
 use super::{How, Search};
-use duotrace_core::probe::glob_match;
-use std::path::Path;
+use crate::btf::{Btf, Kind};
+use crate::kernel::tracefs::Tracefs;
+use duotrace_core::probe::{ProbeArg, ProbeDesc, glob_match};
 
-const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
-
-/// Tracepoints as `category:name`, in order; the system calls' own have no raw form.
-fn tracepoints() -> Option<Vec<(String, String)>> {
-    let text = TRACEFS
-        .iter()
-        .find_map(|root| std::fs::read_to_string(Path::new(root).join("available_events")).ok())?;
-    let mut found: Vec<(String, String)> = text
-        .lines()
-        .filter_map(|line| line.trim().split_once(':'))
-        .filter(|(category, _)| *category != "syscalls")
-        .map(|(category, name)| (category.to_owned(), name.to_owned()))
-        .collect();
-    found.sort_unstable();
-    Some(found)
+/// Types of a tracepoint's arguments; `None` when they are not known.
+fn arguments(name: &str) -> Option<Vec<ProbeArg>> {
+    let btf = Btf::vmlinux()?;
+    let pointer = btf.get(btf.find(&[Kind::Typedef], &format!("btf_trace_{name}"))?.word)?;
+    let prototype = btf.get(pointer.word)?;
+    // The first is the tracepoint's own data.
+    let types = prototype.parameters().into_iter().skip(1).enumerate();
+    Some(types.map(|(n, ty)| ProbeArg { ty: btf.c_name(ty), native: None, from: n as u32 }).collect())
 }
 
 pub fn find(search: &mut Search<'_>) {
     let desc = search.desc;
+    let listing = desc == &ProbeDesc::default();
     // Only when it is named: nobody means these by a description without provider.
-    let listing = desc == &Default::default();
-    if !search.is_provider("rawtp")
-        || (desc.provider.is_empty() && !listing)
-        || !glob_match(&desc.function, "")
-    {
+    let wanted = |search: &Search<'_>, provider| {
+        search.is_provider(provider)
+            && (!desc.provider.is_empty() || listing)
+            && glob_match(&desc.function, "")
+    };
+    let providers: Vec<&str> = ["rawtp", "sdt"].into_iter().filter(|name| wanted(search, name)).collect();
+    if providers.is_empty() {
         return;
     }
-    let Some(all) = tracepoints() else {
-        search.notes.push("tracefs is not mounted at /sys/kernel/tracing".to_owned());
-        return;
+    let all = match Tracefs::open().and_then(|tracefs| tracefs.tracepoints()) {
+        Ok(all) => all,
+        Err(error) => {
+            search.notes.push(format!("the kernel's tracepoints cannot be listed (tracefs): {error}"));
+            return;
+        }
     };
-    for (category, name) in all {
-        if glob_match(&desc.module, &category) && glob_match(&desc.name, &name) {
-            let how = How::RawTracepoint { name: name.clone() };
-            search.add(["rawtp", &category, "", &name], None, how);
+    for provider in providers {
+        for (category, name) in &all {
+            if glob_match(&desc.module, category) && glob_match(&desc.name, name) {
+                let how = How::RawTracepoint { name: name.clone() };
+                // Types only where a script can ask for them: a listing of thousands does without.
+                let args = if listing { None } else { arguments(name) };
+                search.add([provider, category, "", name], args, how);
+            }
         }
     }
 }

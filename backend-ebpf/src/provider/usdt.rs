@@ -4,10 +4,11 @@ use super::{How, RIP, Search, UserSite};
 use crate::codegen::ArgSource;
 use crate::process::usdt_scan::{Pids, Scan, UsdtFile, UsdtMatch, matches_any_pid};
 use crate::symbols::elf::FileId;
+use crate::symbols::recipe::{RecipeArg, Recipes};
 use crate::symbols::usdt::UsdtSite;
 use crate::symbols::usdt_args::{ArgOperand, Operand};
-use duotrace_core::probe::{ProbeArg, ProbeDesc, is_glob};
-use std::path::Path;
+use duotrace_core::probe::{ProbeArg, ProbeDesc, glob_match, is_glob};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A USDT probe of a file, whichever process runs it.
@@ -38,9 +39,7 @@ pub fn find(search: &mut Search<'_>) {
     if provider.is_empty() && !listing && (search.any() || !search.notes.is_empty()) {
         return;
     }
-    if super::pid::process(provider).is_some()
-        || ["dtrace", "profile", "syscall", "rawtp"].contains(&provider)
-    {
+    if super::pid::process(provider).is_some() || super::names().any(|name| name == provider) {
         return;
     }
     let scan = match is_glob(provider) {
@@ -57,7 +56,7 @@ pub fn find(search: &mut Search<'_>) {
             let mut scan = Scan::default();
             let pids = candidates(provider);
             if pids.is_empty() {
-                search.notes.push(no_provider(provider));
+                search.notes.extend(no_provider(provider));
                 return;
             }
             for pid in pids {
@@ -79,8 +78,9 @@ pub fn find(search: &mut Search<'_>) {
     }
     // An enabling such as `postgresql*:::` waits for processes to come; a listing does not.
     search.open_ended |= !listing && !provider.is_empty() && is_glob(provider) && provider.ends_with('*');
-    if !search.any() {
+    if !search.any() && !provider.is_empty() {
         search.notes.push(searched(&scan, desc));
+        search.notes.extend(unknown_builds(&scan, desc));
     }
 }
 
@@ -96,16 +96,17 @@ fn candidates(provider: &str) -> Vec<i32> {
         .collect()
 }
 
-fn no_provider(provider: &str) -> String {
-    let fixed: Vec<&str> = super::names().filter(|name| !name.starts_with('*')).collect();
+/// Why a provider's plain name means nothing.
+fn no_provider(provider: &str) -> Option<String> {
     let digits = provider.bytes().rev().take_while(u8::is_ascii_digit).count();
-    match provider.get(provider.len() - digits..).filter(|tail| !tail.is_empty()) {
-        Some(pid) => format!("there is no process {pid}"),
-        None => format!(
-            "providers are {}, and those of USDT probes followed by a process id or a glob ({provider}*)",
-            fixed.join(", ")
-        ),
+    if let Some(pid) = provider.get(provider.len() - digits..).filter(|tail| !tail.is_empty()) {
+        return Some(format!("there is no process {pid}"));
     }
+    let near = super::names().find(|name| {
+        name.len().abs_diff(provider.len()) <= 1
+            && name.bytes().zip(provider.bytes()).filter(|(a, b)| a != b).count() <= 1
+    });
+    near.map(|name| format!("did you mean {name}?"))
 }
 
 /// What was searched in vain.
@@ -138,6 +139,17 @@ fn searched(scan: &Scan, desc: &ProbeDesc) -> String {
     text
 }
 
+/// What keeps virtual probes that the description means from being there.
+fn unknown_builds(scan: &Scan, desc: &ProbeDesc) -> Vec<String> {
+    let meant = |provider: &String| {
+        let name = provider.as_str();
+        glob_match(&desc.provider, &format!("{name}1"))
+            || desc.provider.strip_prefix(name).is_some_and(|pid| pid.bytes().all(|c| c.is_ascii_digit()))
+    };
+    let concerned = scan.problems.values().filter(|problem| problem.providers.iter().any(meant));
+    concerned.map(|problem| problem.text.clone()).collect()
+}
+
 fn counted(n: usize, noun: &str) -> String {
     let plural = if noun.ends_with('s') { "es" } else { "s" };
     format!("{n} {noun}{}", if n == 1 { "" } else { plural })
@@ -150,6 +162,11 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
     let mut types = Vec::new();
     let mut sites = Vec::new();
     for site in found.sites.iter().filter_map(|index| file.sites.get(*index)) {
+        if let Some(recipes) = &site.recipes {
+            types = virtual_types(recipes);
+            sites.push(virtual_site(&path, site, recipes));
+            continue;
+        }
         let operands = site.operands(&file.elf);
         if types.is_empty() {
             types =
@@ -163,6 +180,7 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
             within: 0,
             args: Arc::new(args),
             at_entry: false,
+            condition: None,
         });
     }
     let point = Point {
@@ -176,10 +194,38 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
     (Arc::new(point), types)
 }
 
+/// The types of a virtual probe's arguments.
+fn virtual_types(recipes: &Recipes) -> Vec<ProbeArg> {
+    let arg = |(n, arg): (usize, &RecipeArg)| ProbeArg { ty: arg.ty.clone(), native: None, from: n as u32 };
+    recipes.args.iter().enumerate().map(arg).collect()
+}
+
+/// A site of a virtual probe.
+fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recipes) -> UserSite {
+    UserSite {
+        path: Arc::clone(path),
+        offset: site.offset,
+        semaphore: 0,
+        within: 0,
+        args: Arc::new(recipes.args.iter().map(|arg| ArgSource::Recipe(Arc::clone(&arg.value))).collect()),
+        at_entry: recipes.at_entry,
+        condition: recipes.when.clone(),
+    }
+}
+
 fn arg_type(n: usize, operand: Option<&ArgOperand>) -> ProbeArg {
     let (size, signed) = operand.map_or((8, false), |operand| (operand.size, operand.signed));
     let ty = format!("{}int{}_t", if signed { "" } else { "u" }, u32::from(size) * 8);
     ProbeArg { ty, native: None, from: n as u32 }
+}
+
+/// A constant as wide as its operand says: a compiler writes `4@$-1` for an unsigned int as well.
+fn narrow(value: i64, bytes: u8, signed: bool) -> i64 {
+    let shift = 64 - u32::from(bytes.clamp(1, 8)) * 8;
+    match signed {
+        true => (value << shift) >> shift,
+        false => (value.cast_unsigned() << shift >> shift).cast_signed(),
+    }
 }
 
 /// Where the program finds an argument of a site; what cannot be read is absent.
@@ -227,7 +273,7 @@ fn source(site: &UsdtSite, operand: Option<&ArgOperand>) -> ArgSource {
                 (true, _, _) => ArgSource::Absent,
             }
         }
-        Operand::Constant { value, relative: false } => ArgSource::Const(value),
+        Operand::Constant { value, relative: false } => ArgSource::Const(narrow(value, bytes, signed)),
         Operand::Constant { value, relative: true } => ArgSource::PcRelative(from_here(value)),
     }
 }

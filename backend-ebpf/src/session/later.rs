@@ -1,6 +1,5 @@
 //! Processes and libraries that come later: files not seen before are searched for USDT probes as they are mapped.
 
-use super::plan::Plan;
 use super::running::{Running, probe_for_programs};
 use super::{load, system};
 use crate::codegen::{Input, compile, layout};
@@ -35,7 +34,7 @@ fn waits(desc: &ProbeDesc) -> bool {
 
 impl Later {
     /// `None` when no description is open-ended: then nothing is watched.
-    pub fn new(program: &Program, _plan: &Plan) -> Option<Later> {
+    pub fn new(program: &Program, scanner: Scanner) -> Option<Later> {
         let mut waiting = Vec::new();
         for (index, clause) in program.clauses.iter().enumerate() {
             for enabling in &clause.probes {
@@ -44,7 +43,7 @@ impl Later {
                 }
             }
         }
-        (!waiting.is_empty()).then(|| Later { waiting, watch: None, scanner: Scanner::new() })
+        (!waiting.is_empty()).then(|| Later { waiting, watch: None, scanner })
     }
 
     /// Begins to watch.
@@ -142,7 +141,7 @@ impl Running {
         let input = Input {
             program: &self.program,
             groups: &self.plan.groups,
-            limits: load::limits(&self.options),
+            limits: load::limits(&self.program, &self.options),
             target: load::target(&self.program, &self.plan.groups, &self.features)?,
             errors: self.plan.errors.clone(),
             probe: &|id| probe_for_programs(known, id),

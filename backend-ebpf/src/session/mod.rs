@@ -18,11 +18,16 @@ mod tests;
 use crate::btf::KernelTypes;
 use crate::kernel::{Error, Features};
 use crate::process::child::Child;
+use crate::process::usdt_scan::Scanner;
 use crate::provider::Registry;
-use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
+use crate::provider::virtual_probes::VirtualProviders;
+use duotrace_core::backend::{
+    Backend, BackendError, LibraryPart, LoadError, ProbeMatch, Session, TypeSource,
+};
 use duotrace_core::ir::Program;
 use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// What the command line says of processes.
@@ -32,6 +37,8 @@ pub struct EbpfConfig {
     pub targets: Vec<u32>,
     /// Commands of `-c`, held.
     pub children: Vec<Child>,
+    /// A directory with more `*.probes` and `*.offsets` of virtual providers.
+    pub virtual_providers: Option<PathBuf>,
 }
 
 /// The eBPF backend. Making one does nothing yet.
@@ -46,12 +53,10 @@ pub struct Ebpf {
 impl Ebpf {
     /// A backend that watches these processes.
     pub fn new(config: EbpfConfig) -> Ebpf {
-        Ebpf {
-            config,
-            registry: Registry::default(),
-            types: KernelTypes::default(),
-            features: Rc::new(Features::new()),
-        }
+        let finder = VirtualProviders::new(config.virtual_providers.clone());
+        let mut registry = Registry::default();
+        registry.scanner = Scanner::with(Rc::new(finder));
+        Ebpf { config, registry, types: KernelTypes::default(), features: Rc::new(Features::new()) }
     }
 }
 
@@ -72,10 +77,21 @@ impl Backend for Ebpf {
         Some(&mut self.types)
     }
 
+    fn library(&self) -> &'static [LibraryPart] {
+        crate::provider::LIBRARY
+    }
+
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {
         let config = std::mem::take(&mut self.config);
         let known = Rc::clone(&self.registry.known);
-        let session = running::Running::load(program, options, known, config, &self.features)?;
+        let session = running::Running::load(
+            program,
+            options,
+            known,
+            config,
+            self.registry.scanner.fresh(),
+            &self.features,
+        )?;
         Ok(Box::new(session))
     }
 }

@@ -5,6 +5,7 @@ use crate::codegen::{ArgSource, ErrorProbe, Hook, PidFilter, ProbeIdentity, Site
 use crate::kernel::link::Site;
 use crate::kernel::perf_event::Rate;
 use crate::provider::{self, How, Known, UserSite, usdt};
+use crate::symbols::recipe::Recipe;
 use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program};
 use duotrace_core::probe::ProbeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -46,6 +47,7 @@ struct Key {
     filter: PidFilter,
     at_entry: bool,
     provider_pid: bool,
+    condition: Option<Arc<Recipe>>,
     /// BEGIN, END and raw tracepoints have a program of their own.
     alone: Option<ProbeId>,
 }
@@ -217,6 +219,7 @@ impl Plan {
             filter: pid.map_or(PidFilter::Any, PidFilter::Pid),
             at_entry: site.at_entry,
             provider_pid,
+            condition: site.condition.clone(),
             alone: None,
         };
         let at = self.by_key(key, id, Attach::Uprobes { pid, files: BTreeMap::new() });
@@ -263,6 +266,7 @@ impl Plan {
             filter: PidFilter::Any,
             at_entry: false,
             provider_pid: false,
+            condition: None,
             alone,
         };
         self.by_key(key, id, attach)
@@ -288,6 +292,7 @@ impl Plan {
                     errno: false,
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,
+                    condition: key.condition.clone(),
                 });
                 self.attach.push(attach);
                 self.probes.push(BTreeSet::new());

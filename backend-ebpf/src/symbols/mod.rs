@@ -8,6 +8,7 @@ pub mod elf;
 mod index;
 pub mod lookup;
 mod read;
+pub mod recipe;
 pub mod usdt;
 pub mod usdt_args;
 pub mod x86;

@@ -4,7 +4,9 @@
 
 use super::elf::{Elf, ElfError};
 use super::read::{cstr_at, notes, u64_at};
+use super::recipe::Recipes;
 use super::usdt_args::{self, ArgError, ArgOperand};
+use std::sync::Arc;
 
 /// The counter that a program tests before it prepares a probe's arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct UsdtSite {
     pub args: String,
     /// The function holding the site (`probefunc`), empty when no symbol covers it.
     pub function: String,
+    /// Where the site is that of a virtual probe: what it is made of, in place of `args`.
+    pub recipes: Option<Arc<Recipes>>,
 }
 
 impl UsdtSite {
@@ -92,5 +96,14 @@ fn site(elf: &Elf, desc: &[u8], base: Option<u64>) -> Option<UsdtSite> {
         }
     };
     let function = elf.function_at(vaddr).map(|f| f.name).unwrap_or_default();
-    Some(UsdtSite { provider, name: name.replace("__", "-"), vaddr, offset, semaphore, args, function })
+    Some(UsdtSite {
+        provider,
+        name: name.replace("__", "-"),
+        vaddr,
+        offset,
+        semaphore,
+        args,
+        function,
+        recipes: None,
+    })
 }

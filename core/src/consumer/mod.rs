@@ -160,7 +160,11 @@ impl Consumer<'_> {
         while self.exit.is_none() && !self.closed && (!has_targets || self.targets_left > 0) {
             match control.stop() {
                 Stop::No => {}
-                Stop::Gracefully => break,
+                Stop::Gracefully => {
+                    // After the terminal's ^C.
+                    self.out.push(b'\n');
+                    break;
+                }
                 Stop::AtOnce => return Ok(self.finished()),
             }
             let wait = self.interval(opt::SWITCHRATE).min(POLL_LIMIT);
@@ -174,6 +178,8 @@ impl Consumer<'_> {
         session.stop(&mut queue)?;
         self.consume(session, &mut queue)?;
         if !self.closed {
+            // dtrace ends what was printed with an empty line, -q or not, before the aggregations.
+            self.out.push(b'\n');
             self.snapshot(session)?;
             self.print_aggregations(session);
         }
@@ -207,10 +213,7 @@ impl Consumer<'_> {
         };
         let mut text = Vec::new();
         output::aggregation::print_unprinted(&mut text, &context, &all);
-        if !text.is_empty() {
-            self.out.push(b'\n');
-            self.out.extend_from_slice(&text);
-        }
+        self.out.extend_from_slice(&text);
     }
 
     /// Hands the text on.

@@ -35,6 +35,37 @@ impl Tag {
     }
 }
 
+macro_rules! aliases {
+    ($($name:ident $tag:ident)*) => {
+        impl Tag {
+            $(#[doc = concat!("Shown as [`Tag::", stringify!($tag), "`].")] pub const $name: Tag = Tag::$tag;)*
+        }
+    };
+}
+
+// Other names for the same finding: illumos' for llquantize(), which Oracle's
+// libdtrace, the one of Linux, names in its own way.
+aliases! {
+    D_LLQUANT_HIGHTYPE D_LLQUANT_HMAGTYPE
+    D_LLQUANT_HIGHVAL D_LLQUANT_HMAGVAL
+    D_LLQUANT_HIGHMATCH D_LLQUANT_MATCHHMAG
+    D_LLQUANT_LOWTYPE D_LLQUANT_LMAGTYPE
+    D_LLQUANT_LOWVAL D_LLQUANT_LMAGVAL
+    D_LLQUANT_LOWMATCH D_LLQUANT_MATCHLMAG
+    D_LLQUANT_FACTORMATCH D_LLQUANT_MATCHFACTOR
+    D_LLQUANT_NSTEPMATCH D_LLQUANT_MATCHSTEPS
+    D_LLQUANT_NSTEPTYPE D_LLQUANT_STEPTYPE
+    D_LLQUANT_NSTEPVAL D_LLQUANT_STEPVAL
+    D_LLQUANT_FACTOREVEN D_LLQUANT_STEPVAL
+    D_LLQUANT_FACTORNSTEPS D_LLQUANT_STEPVAL
+    D_LLQUANT_FACTORSMALL D_LLQUANT_FACTORVAL
+    D_LLQUANT_MAGRANGE D_LLQUANT_HMAGVAL
+    D_LLQUANT_MAGTOOBIG D_LLQUANT_HMAGVAL
+    D_AGG_KEY D_KEY_TYPE
+    D_DECL_MEMBER_NAME D_DECL_MNAME
+    D_DECL_LOCASSOC D_DECL_LOCASSC
+}
+
 impl std::fmt::Display for Tag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
@@ -85,7 +116,6 @@ tags! {
     D_IDENT_BADREF "the identifier cannot be used so"
     D_VAR_UNSUP "the variable is not supported"
     D_AGG_NULL "an aggregation needs a function"
-    D_AGG_KEY "an aggregation key is not usable"
     D_AGG_FUNC "the function is not an aggregating function"
     D_AGG_MDIM "multi-dimensional aggregations are not allowed"
     D_AGG_SCALAR "an aggregating function needs a scalar argument"
@@ -169,7 +199,6 @@ tags! {
     D_DECL_IDRED "an identifier is declared twice"
     D_DECL_IDENT "a declaration has no name"
     D_DECL_NOINIT "an initialiser is not usable here"
-    D_DECL_MEMBER_NAME "a member is declared twice"
     D_DECL_TYPERED "a type is declared twice"
     D_DECL_TOOBIG "the object is too large"
     D_DECL_USELESS "a declaration declares nothing"
@@ -259,21 +288,6 @@ tags! {
     D_LQUANT_MATCHSTEP "lquantize is used with another step"
     D_LLQUANT_FACTORTYPE "llquantize's factor is not a constant"
     D_LLQUANT_FACTORVAL "llquantize's factor is out of range"
-    D_LLQUANT_FACTOREVEN "llquantize's factor does not divide the steps"
-    D_LLQUANT_FACTORNSTEPS "llquantize's factor and steps do not fit"
-    D_LLQUANT_FACTORSMALL "llquantize's factor is too small"
-    D_LLQUANT_FACTORMATCH "llquantize is used with another factor"
-    D_LLQUANT_LOWTYPE "llquantize's low magnitude is not a constant"
-    D_LLQUANT_LOWVAL "llquantize's low magnitude is out of range"
-    D_LLQUANT_LOWMATCH "llquantize is used with another low magnitude"
-    D_LLQUANT_HIGHTYPE "llquantize's high magnitude is not a constant"
-    D_LLQUANT_HIGHVAL "llquantize's high magnitude is out of range"
-    D_LLQUANT_HIGHMATCH "llquantize is used with another high magnitude"
-    D_LLQUANT_NSTEPTYPE "llquantize's steps are not a constant"
-    D_LLQUANT_NSTEPVAL "llquantize's steps are out of range"
-    D_LLQUANT_NSTEPMATCH "llquantize is used with other steps"
-    D_LLQUANT_MAGRANGE "llquantize's magnitudes are in the wrong order"
-    D_LLQUANT_MAGTOOBIG "llquantize's high magnitude is too large"
     D_QUANT_PROTO "quantize has the wrong arguments"
     D_NORMALIZE_PROTO "normalize has the wrong arguments"
     D_NORMALIZE_SCALAR "normalize needs a scalar factor"
@@ -290,6 +304,30 @@ tags! {
     D_FREOPEN_INVALID "freopen needs a file name"
     D_SETOPT_INVALID "setopt has the wrong arguments"
     D_PCAP_PROTO "pcap has the wrong arguments"
+    D_ACT_RETURN "return() has the wrong arguments"
+    D_AGG_COMM "an aggregation may not follow commit()"
+    D_ALLOCA_INCOMPAT "alloca() pointers and others are mixed in one variable"
+    D_ALLOCA_SIZE "alloca() needs more memory than the scratch space has"
+    D_ARGS_XLATOR "no translator for a probe's argument"
+    D_DECL_MNAME "a member is declared twice"
+    D_DREC_COMM "a data-recording action may not follow commit()"
+    D_IDENT_AMBIG "the identifier has several meanings"
+    D_LLQUANT_HMAGTYPE "llquantize's high magnitude is not a constant"
+    D_LLQUANT_HMAGVAL "llquantize's high magnitude is out of range"
+    D_LLQUANT_LMAGTYPE "llquantize's low magnitude is not a constant"
+    D_LLQUANT_LMAGVAL "llquantize's low magnitude is out of range"
+    D_LLQUANT_MATCHFACTOR "llquantize is used with another factor"
+    D_LLQUANT_MATCHHMAG "llquantize is used with another high magnitude"
+    D_LLQUANT_MATCHLMAG "llquantize is used with another low magnitude"
+    D_LLQUANT_MATCHSTEPS "llquantize is used with other steps"
+    D_LLQUANT_STEPTYPE "llquantize's steps are not a constant"
+    D_LLQUANT_STEPVAL "llquantize's steps are out of range"
+    D_PCAP_ADDR "pcap's packet is not a pointer or integer"
+    D_PCAP_SIZE "pcap's size is not an integer"
+    D_REGS_IDX "uregs[] has no such index"
+    D_SYM_BADREF "a symbol cannot be used so"
+    D_SYM_MODEL "a symbol's module has another data model"
+    D_SYM_NOTYPES "a symbol's module has no types"
     D_XLATE_TYPE "a translator's type is not usable"
     D_KTYPE "kernel types are not available"
     D_EBPF_UNSUP "the eBPF backend does not support this yet"

@@ -22,8 +22,13 @@
 //! clause: the rest of it is skipped, nothing of its record is delivered, and
 //! the ERROR probe fires (see [`Fault`]).
 
+pub mod parse;
+pub mod text;
+pub mod tree;
+pub mod verify;
+
 use crate::aggregate::AggFunc;
-use crate::diagnostic::Span;
+use crate::diagnostic::{SourceMap, Span};
 use crate::probe::{ProbeDesc, ProbeId};
 
 /// Upper 16 bits of a pointer into scratch memory: `SCRATCH_TAG << 48 | offset`.

@@ -35,13 +35,18 @@ pub enum Kind {
     /// Name/data/class stability.
     Attributes,
     Text,
+    /// A version of the language, `1.13` or `1.13.2`.
+    Version,
     /// May be given several times.
     List,
 }
 
-use Kind::{Attributes, Cpu, Flag, List, Number, OptionalWord, Rate, Size, Text, Word};
+use Kind::{Attributes, Cpu, Flag, List, Number, OptionalWord, Rate, Size, Text, Version, Word};
 
 const G: u64 = 1 << 30;
+const TERA: u64 = 1 << 50;
+/// Frames that a kernel of the usual settings walks (kernel.perf_event_max_stack).
+const FRAMES: u64 = 127;
 const SECOND: u64 = 1_000_000_000;
 
 /// Makes the table and a constant for each row.
@@ -68,7 +73,7 @@ options! {
     AGGHIST "agghist" Flag, 0, yes, "shows a bar beside each value of an aggregation";
     AGGPACK "aggpack" Flag, 0, yes, "shows a distribution in one line";
     AGGRATE "aggrate" Rate, SECOND, yes, "how often aggregations are read";
-    AGGSIZE "aggsize" Size(4096..=G), 4 << 20, yes, "bytes for aggregations per CPU";
+    AGGSIZE "aggsize" Size(1..=TERA), 4 << 20, yes, "bytes for aggregations per CPU";
     AGGSORTKEY "aggsortkey" Flag, 0, yes, "sorts aggregations by key";
     AGGSORTKEYPOS "aggsortkeypos" Number(0..=255), 0, yes, "which key part to sort by";
     AGGSORTPOS "aggsortpos" Number(0..=255), 0, yes, "which aggregation of a printa() to sort by";
@@ -78,7 +83,7 @@ options! {
     ARGREF "argref" Flag, 0, yes, "does not ask that all macro arguments are used";
     BUFPOLICY "bufpolicy" Word(&["switch", "fill", "ring"]), 0, yes, "what happens when the buffer is full";
     BUFRESIZE "bufresize" Word(&["auto", "manual"]), 0, yes, "may buffers be made smaller?";
-    BUFSIZE "bufsize" Size(16..=4 * G), 4 << 20, yes, "bytes of the principal buffer";
+    BUFSIZE "bufsize" Size(1..=TERA), 4 << 20, yes, "bytes of the principal buffer";
     CHILDSTATUS "childstatus" Flag, 0, no, "the exit status is that of the -c command";
     CLEANRATE "cleanrate" Rate, SECOND / 101, yes, "how often speculations are cleaned up";
     CORE "core" Flag, 0, no, "dumps core on an internal error";
@@ -95,8 +100,8 @@ options! {
     DISASM "disasm" Number(0..=255), 0, no, "which listings -S shows";
     DROPTAGS "droptags" Flag, 0, yes, "drops are reported with their tag";
     DTYPES "dtypes" Text, 0, no, "where D types are written to";
-    DYNVARSIZE "dynvarsize" Size(1024..=G), 1 << 20, yes, "bytes for dynamic variables";
-    EMPTY "empty" Flag, 0, no, "permits an empty program";
+    DYNVARSIZE "dynvarsize" Size(1..=TERA), 1 << 20, yes, "bytes for dynamic variables";
+    EMPTY "empty" Flag, 0, yes, "permits an empty program";
     ENCODING "encoding" Word(&["ascii", "utf8"]), 0, yes, "characters of bars";
     ERRTAGS "errtags" Flag, 0, no, "error messages with their tag";
     EVALTIME "evaltime" Word(&["exec", "preinit", "postinit", "main"]), 0, yes, "when probes of a -c command are looked for";
@@ -104,7 +109,7 @@ options! {
     GRABANON "grabanon" Flag, 0, yes, "claims anonymous state";
     INCDIR "incdir" List, 0, no, "a directory for the C preprocessor (-I)";
     IREGS "iregs" Number(1..=16), 0, no, "registers of the code generator";
-    JSTACKFRAMES "jstackframes" Number(1..=1024), 50, yes, "frames of jstack()";
+    JSTACKFRAMES "jstackframes" Number(1..=FRAMES), 50, yes, "frames of jstack()";
     JSTACKSTRSIZE "jstackstrsize" Size(0..=65536), 512, yes, "bytes for names of jstack()";
     KDEFS "kdefs" Flag, 0, no, "kernel symbols must exist";
     KNODEFS "knodefs" Flag, 0, no, "kernel symbols need not exist";
@@ -114,7 +119,7 @@ options! {
     LINKMODE "linkmode" Word(&["kernel", "primary", "dynamic", "static"]), 0, no, "how kernel symbols are bound";
     LINKTYPE "linktype" Word(&["elf", "dof"]), 0, no, "what -G writes";
     LOCKMEM "lockmem" OptionalWord, 0, no, "limit of locked memory";
-    MAXFRAMES "maxframes" Number(1..=1024), 127, no, "most frames of a stack";
+    MAXFRAMES "maxframes" Number(1..=FRAMES), 127, no, "most frames of a stack";
     NOLIBS "nolibs" Flag, 0, no, "no D libraries";
     NORESOLVE "noresolve" Flag, 0, yes, "addresses are not shown as symbols";
     NSPEC "nspec" Number(1..=1024), 1, yes, "number of speculations";
@@ -127,8 +132,8 @@ options! {
     RAWBYTES "rawbytes" Flag, 0, yes, "trace() shows bytes, never text";
     SCRATCHSIZE "scratchsize" Size(256..=1 << 20), 4096, yes, "bytes of scratch memory of one firing";
     SETENV "setenv" List, 0, no, "a variable in the environment of the -c command";
-    SPECSIZE "specsize" Size(0..=G), 32 << 10, yes, "bytes of a speculation";
-    STACKFRAMES "stackframes" Number(1..=1024), 20, yes, "frames of stack()";
+    SPECSIZE "specsize" Size(0..=TERA), 32 << 10, yes, "bytes of a speculation";
+    STACKFRAMES "stackframes" Number(1..=FRAMES), 20, yes, "frames of stack()";
     STACKINDENT "stackindent" Number(0..=255), 14, yes, "blanks before a frame";
     STACKSYMBOLS "stacksymbols" Flag, 1, yes, "frames are shown as symbols";
     STATUSRATE "statusrate" Rate, SECOND, yes, "how often the state is looked at";
@@ -144,9 +149,9 @@ options! {
     UNDEF "undef" List, 0, no, "no such macro for the C preprocessor (-U)";
     UNODEFS "unodefs" Flag, 0, no, "user symbols need not exist";
     UNSETENV "unsetenv" List, 0, no, "no such variable in the environment of the -c command";
-    USTACKFRAMES "ustackframes" Number(1..=1024), 20, yes, "frames of ustack()";
+    USTACKFRAMES "ustackframes" Number(1..=FRAMES), 20, yes, "frames of ustack()";
     VERBOSE "verbose" Flag, 0, no, "stability reports (-v)";
-    VERSION "version" Text, 0, yes, "version of the language";
+    VERSION "version" Version, 0, yes, "version of the language";
     ZDEFS "zdefs" Flag, 0, yes, "descriptions may match nothing (-Z)";
 }
 

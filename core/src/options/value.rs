@@ -10,6 +10,8 @@ pub enum OptionError {
     UnknownName,
     BadValue,
     NotFromPragma,
+    /// A version of the language that is not known.
+    Unsupported,
 }
 
 impl fmt::Display for OptionError {
@@ -17,12 +19,16 @@ impl fmt::Display for OptionError {
         f.write_str(match self {
             OptionError::UnknownName => "Invalid option name",
             OptionError::BadValue => "Invalid value for specified option",
+            OptionError::Unsupported => "Operation not supported",
             OptionError::NotFromPragma => {
                 "Option cannot be set from a pragma: it belongs on the command line"
             }
         })
     }
 }
+
+/// The newest version of the language: `-x version` may ask for older ones.
+const NEWEST: &[u32] = &[2, 0, u32::MAX];
 
 /// Reads a value as an option's kind demands.
 pub(super) fn parse(kind: &Kind, value: Option<&str>) -> Result<Value, OptionError> {
@@ -49,6 +55,14 @@ pub(super) fn parse(kind: &Kind, value: Option<&str>) -> Result<Value, OptionErr
         (Kind::Attributes, Some(text)) => {
             let known = crate::sema::stability::Attributes::parse(text).is_some();
             if known { Ok(Value::Text(text.to_string())) } else { Err(bad) }
+        }
+        (Kind::Version, Some(text)) => {
+            let parts: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok()).collect();
+            match parts.filter(|parts| (2..=3).contains(&parts.len())) {
+                Some(parts) if parts.as_slice() <= NEWEST => Ok(Value::Text(text.to_string())),
+                Some(_) => Err(OptionError::Unsupported),
+                None => Err(bad),
+            }
         }
         (Kind::Text, Some(text)) => Ok(Value::Text(text.to_string())),
         (Kind::List, Some(text)) => Ok(Value::List(vec![text.to_string()])),

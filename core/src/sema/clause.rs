@@ -52,16 +52,21 @@ impl Checker<'_> {
             diag
         })?;
         if found.probes.is_empty() && !zdefs && !found.open_ended_only() {
-            let mut diag = Diag::error(
-                Tag::D_PDESC_ZERO,
-                spec.span,
-                format!("probe description {} does not match any probes", shown(&desc)),
-            );
-            diag.notes = found.notes;
-            if let Some(first) = diag.notes.first() {
-                diag.message = format!("{}: {first}", diag.message);
-            }
-            return Err(diag);
+            let mut notes = found.notes;
+            let (tag, message) = match (found.tag.filter(|_| !notes.is_empty()), desc.id) {
+                (Some(tag), _) => {
+                    (tag, format!("invalid probe description {}: {}", shown(&desc), notes.remove(0)))
+                }
+                (None, Some(id)) => {
+                    notes.clear();
+                    (Tag::D_PDESC_INVAL, format!("invalid probe identifier {id}: Unknown probe identifier"))
+                }
+                (None, None) => (
+                    Tag::D_PDESC_ZERO,
+                    format!("probe description {} does not match any probes", shown(&desc)),
+                ),
+            };
+            return Err(Diag { notes, ..Diag::error(tag, spec.span, message) });
         }
         for id in &found.probes {
             if let Some(probe) = self.backend.probe(*id) {
@@ -109,11 +114,12 @@ impl Checker<'_> {
         if self.aggregate_statement(e, out)? || self.action_statement(e, out)? {
             return Ok(());
         }
-        if let ast::ExprKind::Comma(a, b) = &e.kind {
-            if !self.is_action(a) && !self.is_action(b) {
-                self.statement(a, out)?;
-                return self.statement(b, out);
-            }
+        if let ast::ExprKind::Comma(a, b) = &e.kind
+            && !self.is_action(a)
+            && !self.is_action(b)
+        {
+            self.statement(a, out)?;
+            return self.statement(b, out);
         }
         if let ast::ExprKind::Cond(cond, yes, no) = &e.kind
             && (self.is_action(yes) || self.is_action(no))
@@ -203,9 +209,10 @@ impl Checker<'_> {
         let node = match ir_ty {
             ir::Ty::Int { .. } => Node::value(native, cast(raw, ir_ty)),
             ir::Ty::Str => {
-                let addr = cast(raw, ir::Ty::U64);
-                let kind = ExprKind::LoadStr { addr: Box::new(addr), space: ir::Space::User, max: None };
-                Node::value(native, expr(kind, ir::Ty::Str, span))
+                let addr = Box::new(cast(raw, ir::Ty::U64));
+                let space = if arg.native.is_some() { ir::Space::Any } else { ir::Space::User };
+                let kind = ExprKind::LoadStr { addr, space, max: None };
+                return Ok(Node::value(native, expr(kind, ir::Ty::Str, span)));
             }
             _ => {
                 return Err(Diag::error(

@@ -115,10 +115,13 @@ impl Checker<'_> {
     }
 
     /// Completes a struct or union from the kernel's types, if it is there.
-    pub(super) fn complete_from_source(&mut self, ty: TypeId, name: &str) {
-        let _ = ty;
-        if let Some(source) = self.backend.type_source() {
-            source.lookup(&mut self.types, name);
+    pub(super) fn complete_from_source(&mut self, ty: TypeId) {
+        let ty = self.types.resolve(ty);
+        if self.types.composite(ty).is_some_and(|c| c.members.is_none())
+            && let Some(source) = self.backend.type_source()
+        {
+            let name = self.types.name(ty);
+            source.lookup(&mut self.types, &name);
         }
     }
 

@@ -1,16 +1,11 @@
 //! The D library: what is defined in D itself. A part is compiled only when a
 //! script mentions one of its words, so that a script which needs none pays nothing.
 
-/// A part of the library.
-pub(super) struct Part {
-    /// Words that call for the part.
-    pub words: &'static [&'static str],
-    pub text: &'static str,
-}
+use crate::backend::LibraryPart;
 
 /// All parts, in order of dependence.
-pub(super) const PARTS: &[Part] = &[
-    Part {
+pub(super) const PARTS: &[LibraryPart] = &[
+    LibraryPart {
         words: &["psinfo_t", "curpsinfo"],
         text: r#"
 typedef struct psinfo {
@@ -39,6 +34,10 @@ typedef struct psinfo {
 translator psinfo_t < int T > {
 	pr_flag = 0;
 	pr_nlwp = curthread->signal->nr_threads;
+	pr_wstat = 0;
+	pr_ttydev = curthread->signal->tty == NULL ? (dev_t)-1 :
+	    (dev_t)(curthread->signal->tty->driver->major << 20 |
+	    curthread->signal->tty->driver->minor_start + curthread->signal->tty->index);
 	pr_pid = pid;
 	pr_ppid = ppid;
 	pr_pgid = __pgid;
@@ -55,7 +54,7 @@ translator psinfo_t < int T > {
 inline psinfo_t *curpsinfo = xlate <psinfo_t *> (0);
 "#,
     },
-    Part {
+    LibraryPart {
         words: &["lwpsinfo_t", "curlwpsinfo"],
         text: r#"
 typedef struct lwpsinfo {
@@ -93,7 +92,7 @@ translator lwpsinfo_t < int T > {
 inline lwpsinfo_t *curlwpsinfo = xlate <lwpsinfo_t *> (0);
 "#,
     },
-    Part {
+    LibraryPart {
         words: &["cpuinfo_t", "curcpu"],
         text: r#"
 typedef struct cpuinfo {
@@ -111,7 +110,7 @@ translator cpuinfo_t < int C > {
 inline cpuinfo_t *curcpu = xlate <cpuinfo_t *> (0);
 "#,
     },
-    Part {
+    LibraryPart {
         words: &["in6_addr_t"],
         text: r#"
 typedef struct in6_addr_d {
@@ -121,11 +120,21 @@ typedef struct in6_addr_d {
     },
 ];
 
-/// The parts that a text calls for.
+/// The parts that texts call for, in order of dependence: this library's, then the backend's.
 pub(super) fn needed<'t>(
-    parts: &'static [Part],
-    texts: impl Iterator<Item = &'t str> + Clone,
-) -> Vec<&'static Part> {
-    let mentions = |word: &str| texts.clone().any(|text| text.contains(word));
-    parts.iter().filter(|part| part.words.iter().any(|word| mentions(word))).collect()
+    backend: &'static [LibraryPart],
+    texts: impl Iterator<Item = &'t str>,
+) -> Vec<&'static LibraryPart> {
+    let all: Vec<&LibraryPart> = PARTS.iter().chain(backend).collect();
+    let mut wanted = vec![false; all.len()];
+    let mut unread: Vec<&str> = texts.collect();
+    while let Some(text) = unread.pop() {
+        for (part, wanted) in all.iter().zip(&mut wanted) {
+            if !*wanted && part.words.iter().any(|word| text.contains(word)) {
+                *wanted = true;
+                unread.push(part.text);
+            }
+        }
+    }
+    all.into_iter().zip(wanted).filter_map(|(part, wanted)| wanted.then_some(part)).collect()
 }

@@ -29,7 +29,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, LibraryPart};
 use crate::diagnostic::{Diag, Severity, SourceId, SourceMap, Tag};
 use crate::ir::{ClauseId, Program};
 use crate::options::{Options, opt};
@@ -106,7 +106,7 @@ pub fn compile(
     backend: &mut dyn Backend,
 ) -> Compiled {
     let mut out = Compiled { clauses_of: vec![Vec::new(); texts.len()], ..Compiled::default() };
-    let parsed = parse_all(texts, config, options, &mut out);
+    let parsed = parse_all(texts, config, options, backend.library(), &mut out);
     for (_, _, ast) in &parsed {
         for item in &ast.items {
             if let ast::Item::Pragma(pragma) = item
@@ -155,6 +155,13 @@ pub fn compile(
     let refused = checker.refused.take().filter(|_| out.error().is_none());
     out.diags.extend(refused);
     out.program = checker.program;
+    // Executors rely on the IR's rules; a program that breaks one was made wrongly here.
+    if cfg!(debug_assertions)
+        && out.error().is_none()
+        && let Err(what) = crate::ir::verify::verify(&out.program)
+    {
+        panic!("the checker made a wrong program: {what}");
+    }
     out
 }
 
@@ -166,14 +173,20 @@ fn parse_all(
     texts: &[ProgramText],
     config: &CompileConfig,
     options: &Options,
+    library: &'static [LibraryPart],
     out: &mut Compiled,
 ) -> Vec<ParsedText> {
     let seed = crate::types::Types::new(256);
+    // Arguments are replaced while a text is parsed: the pragma counts before the others do.
+    let default_args =
+        options.flag(opt::DEFAULTARGS) || texts.iter().any(|text| pragma::sets(&text.text, "defaultargs"));
     let mut typedefs: HashSet<String> = HashSet::new();
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut parsed: Vec<ParsedText> = Vec::new();
-    let library: &[library::Part] = if options.flag(opt::NOLIBS) { &[] } else { library::PARTS };
-    let wanted = library::needed(library, texts.iter().map(|t| t.text.as_str()));
+    let wanted = match options.flag(opt::NOLIBS) {
+        true => Vec::new(),
+        false => library::needed(library, texts.iter().map(|t| t.text.as_str())),
+    };
     let all = wanted
         .iter()
         .map(|part| (None, ProgramKind::Library, String::new(), part.text.to_string()))
@@ -183,7 +196,7 @@ fn parse_all(
         let is_typedef = |name: &str| seed.lookup_typedef(name).is_some() || typedefs.contains(name);
         let parse_config = ParseConfig {
             args: config.args.clone(),
-            default_args: options.flag(opt::DEFAULTARGS),
+            default_args,
             macros: config.macros.clone(),
             is_typedef: &is_typedef,
             pspec: options.flag(opt::PSPEC),
@@ -198,6 +211,9 @@ fn parse_all(
         let result = syntax::parse(&mut out.sources, source, &parse_config);
         used.extend(result.used_args);
         out.diags.extend(result.diags);
+        if !matches!(kind, ProgramKind::Library) && !options.flag(opt::EMPTY) {
+            out.diags.extend(result.empty);
+        }
         for item in &result.ast.items {
             if let ast::Item::Declaration(d) = item
                 && d.storage == Some(ast::Storage::Typedef)
@@ -211,8 +227,9 @@ fn parse_all(
         parsed.push((index, kind, result.ast));
     }
     if !options.flag(opt::DEFAULTARGS)
+        && !options.flag(opt::ARGREF)
         && out.error().is_none()
-        && let Some(unused) = (1..config.args.len()).find(|i| !used.contains(i))
+        && let Some(unused) = (1..config.args.len()).rev().find(|i| !used.contains(i))
     {
         out.diags.push(Diag::global(
             Tag::D_MACRO_UNUSED,

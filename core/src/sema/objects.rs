@@ -55,14 +55,8 @@ impl Checker<'_> {
 
     /// The object of type `to` at an address.
     pub(super) fn memory(&mut self, addr: ir::Expr, space: Space, to: TypeId, span: Span) -> Res<Node> {
-        let ty = match self.types.base(to) {
-            Type::Composite(c) if c.members.is_none() => {
-                let name = self.types.name(to);
-                self.complete_from_source(to, &name);
-                self.ir_type(to)
-            }
-            _ => self.ir_type(to),
-        };
+        self.complete_from_source(to);
+        let ty = self.ir_type(to);
         let Some(ty) = ty else {
             return Err(Diag::error(
                 Tag::D_OP_INCOMPLETE,
@@ -123,10 +117,7 @@ impl Checker<'_> {
 
     /// `sizeof`.
     pub(super) fn sizeof(&mut self, ty: TypeId, span: Span) -> Res<Node> {
-        if matches!(self.types.base(ty), Type::Composite(c) if c.members.is_none()) {
-            let name = self.types.name(ty);
-            self.complete_from_source(ty, &name);
-        }
+        self.complete_from_source(ty);
         match self.types.size(ty) {
             Some(size) => Ok(Node::value(self.size_type(), constant(size as i64, ir::Ty::U64, span))),
             None => Err(Diag::error(
@@ -139,10 +130,7 @@ impl Checker<'_> {
 
     pub(super) fn offsetof(&mut self, ty: &ast::TypeName, member: &ast::Name, span: Span) -> Res<Node> {
         let id = self.type_name(ty)?;
-        if self.types.composite(id).is_some_and(|c| c.members.is_none()) {
-            let name = self.types.name(id);
-            self.complete_from_source(id, &name);
-        }
+        self.complete_from_source(id);
         if self.types.composite(id).is_none() {
             return Err(Diag::error(
                 Tag::D_OFFSETOF_TYPE,

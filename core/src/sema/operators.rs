@@ -321,9 +321,10 @@ impl Checker<'_> {
         if !self.comparable(&left, &right) {
             return Err(self.incompatible(op.text(), &left, &right, span));
         }
-        let signed = [&left, &right].iter().any(|n| matches!(self.types.integer(n.ty), Some((_, true))));
+        // As arithmetic would promote them; what is no integer compares unsigned.
         let pointer = self.types.pointee(left.ty).is_some() || self.types.pointee(right.ty).is_some();
-        let wide = if signed && !pointer { ir::Ty::I64 } else { ir::Ty::U64 };
+        let promoted = self.types.integer(self.promote(left.ty, right.ty));
+        let wide = if !pointer && matches!(promoted, Some((_, true))) { ir::Ty::I64 } else { ir::Ty::U64 };
         let a = cast(self.rvalue(left)?, wide);
         let b = cast(self.rvalue(right)?, wide);
         Ok(Node::value(int, binary(ir_op(op), a, b, ir::Ty::I32, span)))

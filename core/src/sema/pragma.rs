@@ -21,7 +21,12 @@ pub(super) fn options(pragma: &ast::Pragma, options: &mut Options) -> Res<()> {
         None => (*setting, None),
     };
     options.set_from_pragma(name, value).map_err(|error| {
-        Diag::error(Tag::D_PRAGMA_OPTSET, pragma.span, format!("failed to set option '{name}': {error}"))
+        let shown = value.map_or(String::new(), |value| format!(" to '{value}'"));
+        Diag::error(
+            Tag::D_PRAGMA_OPTSET,
+            pragma.span,
+            format!("failed to set option '{name}'{shown}: {error}"),
+        )
     })
 }
 
@@ -82,4 +87,13 @@ impl Checker<'_> {
         self.providers.insert(provider.name.text.clone(), provider.clone());
         Ok(())
     }
+}
+
+/// Does a text have `#pragma D option NAME`, as its lines go?
+pub(super) fn sets(text: &str, name: &str) -> bool {
+    text.lines().any(|line| {
+        let mut words = line.trim_start().strip_prefix('#').unwrap_or_default().split_whitespace();
+        ["pragma", "D", "option"].iter().all(|word| words.next() == Some(*word))
+            && words.any(|word| word == name)
+    })
 }

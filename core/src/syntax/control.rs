@@ -23,15 +23,18 @@ pub(super) fn read(text: &str, span: Span) -> Control {
         "" | "ident" => Control::Nothing,
         // The interpreter's line may stand below a comment.
         interpreter if interpreter.starts_with('!') => Control::Nothing,
-        "pragma" => match words.iter().position(|w| w == "error") {
-            Some(at @ (1 | 2)) if at == 1 || words.get(1).is_some_and(|w| w == "D") => {
-                error(words.get(at + 1..).unwrap_or(&[]), span)
+        // The D is optional, and the directives may be written as pragmas.
+        "pragma" => match directive(&words) {
+            Some("ident") => Control::Nothing,
+            Some("line") => {
+                let at = words.iter().position(|w| w == "line").map_or(words.len(), |at| at + 1);
+                line(words.get(at..).unwrap_or(&[]), 1, span)
             }
-            _ => Control::Pragma(Pragma { words, text: body.to_string(), span }),
+            _ => pragma(words, body, span),
         },
         "error" => error(words.get(1..).unwrap_or(&[]), span),
-        "line" => line(words.get(1..).unwrap_or(&[]), span),
-        number if number.bytes().all(|b| b.is_ascii_digit()) => line(&words, span),
+        "line" => line(words.get(1..).unwrap_or(&[]), 1, span),
+        number if number.bytes().all(|b| b.is_ascii_digit()) => line(&words, 0, span),
         other => {
             let message = format!("invalid control directive: #{other}");
             let diag = Diag::error(Tag::D_PRAGCTL_INVAL, span, message);
@@ -51,17 +54,34 @@ fn error(words: &[String], span: Span) -> Control {
     Control::Bad(Diag::error(Tag::D_PRAGERR, span, format!("#error: {text}")))
 }
 
-/// `77 "file" flags...`.
-fn line(words: &[String], span: Span) -> Control {
-    let bad = |message: &str| Control::Bad(Diag::error(Tag::D_PRAGLINE, span, message));
-    let Some(number) = words.first().and_then(|w| w.parse::<u32>().ok()) else {
-        return bad("malformed #line directive: expected a line number");
+/// The word after `pragma` or `pragma D`.
+fn directive(words: &[String]) -> Option<&str> {
+    words.iter().skip(1).map(String::as_str).find(|w| *w != "D")
+}
+
+fn pragma(words: Vec<String>, body: &str, span: Span) -> Control {
+    match words.iter().position(|w| w == "error") {
+        Some(at) if directive(&words) == Some("error") => error(words.get(at + 1..).unwrap_or(&[]), span),
+        _ => Control::Pragma(Pragma { words, text: body.to_string(), span }),
+    }
+}
+
+/// `77 "file" flags...`. After `# 77`, which preprocessors write, the next line
+/// is line 77; after `#line 77` dtrace calls it line 78.
+fn line(words: &[String], more: u32, span: Span) -> Control {
+    let bad = |what: &str| {
+        let message = format!("malformed #line <line> [ [\"file\"] state ]: {what}");
+        Control::Bad(Diag::error(Tag::D_PRAGMA_MALFORM, span, message))
     };
+    let Some(number) = words.first().and_then(|w| w.parse::<u32>().ok()) else {
+        return bad("a line number is missing");
+    };
+    let number = number.saturating_add(more);
     match words.get(1) {
         None => Control::Line(number, None),
         Some(file) => match file.strip_prefix('"').and_then(|f| f.strip_suffix('"')) {
             Some(file) => Control::Line(number, Some(file.to_string())),
-            None => bad("malformed #line directive: expected a quoted file name"),
+            None => bad("the file's name must stand in double quotes"),
         },
     }
 }

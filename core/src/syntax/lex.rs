@@ -65,7 +65,6 @@ const KEYWORDS: &[&str] = &[
     "provider",
     "register",
     "restrict",
-    "return",
     "self",
     "short",
     "signed",
@@ -169,8 +168,9 @@ impl<'a> Lexer<'a> {
                 b'/' if self.byte(self.pos + 1) == b'*' => match self.comment_end(self.pos) {
                     Some(end) => self.pos = end,
                     None => {
-                        let start = self.pos;
+                        // dtrace names the last line, where it noticed.
                         self.pos = self.text.len();
+                        let start = self.pos;
                         let message = "end-of-file encountered before matching */";
                         return Err(self.bad(start, (Tag::D_SYNTAX, message.to_string())));
                     }
@@ -241,8 +241,7 @@ impl<'a> Lexer<'a> {
         let Some(&first) = rest.first() else { return Tok::Eof };
         match first {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'`' => {
-                let len = rest.iter().take_while(|b| is_ident(**b)).count();
-                self.pos += len;
+                self.pos += ident_len(rest);
                 let word = self.slice(start, self.pos);
                 keyword(word).map_or_else(|| Tok::Ident(word.to_string()), Tok::Key)
             }
@@ -253,7 +252,7 @@ impl<'a> Lexer<'a> {
                 self.pos += quoted.len;
                 match quoted.bytes {
                     Err((tag, message)) => Tok::Bad(tag, message),
-                    Ok(bytes) if first == b'"' => Tok::Str(bytes),
+                    Ok(bytes) if first == b'"' => Tok::Str(literal::string(bytes)),
                     Ok(bytes) => integer(literal::character(&bytes)),
                 }
             }
@@ -293,7 +292,10 @@ impl<'a> Lexer<'a> {
     fn stray(&mut self, start: usize) -> Tok {
         let c = self.text.get(start..).and_then(|t| t.chars().next());
         self.pos += c.map_or(1, char::len_utf8);
-        let shown = c.map_or(String::new(), |c| c.escape_debug().to_string());
+        let shown = match c {
+            Some('\\' | '"' | '\'') | None => c.map_or(String::new(), String::from),
+            Some(c) => c.escape_debug().to_string(),
+        };
         Tok::Bad(Tag::D_SYNTAX, format!("syntax error near \"{shown}\""))
     }
 
@@ -358,12 +360,30 @@ fn integer(lit: Result<IntLit, Bad>) -> Tok {
     }
 }
 
+/// Bytes of the name at the start of `text`. Its module may have dots
+/// (``libc.so.6`environ``): a backquote is no member's name.
+fn ident_len(text: &[u8]) -> usize {
+    let run = |from: usize| text.iter().skip(from).take_while(|b| is_ident(**b)).count();
+    let end = run(0);
+    let mut at = end;
+    while text.get(at) == Some(&b'.') {
+        let word = text.get(at + 1..at + 1 + run(at + 1)).unwrap_or(&[]);
+        match word.iter().position(|&b| b == b'`') {
+            None if word.is_empty() => break,
+            None => at += 1 + word.len(),
+            Some(0) => break,
+            Some(_) => return at + 1 + word.len(),
+        }
+    }
+    end
+}
+
 fn is_ident(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'`')
 }
 
 /// Characters of probe descriptions anywhere; a few more may follow a colon.
-fn is_spec(b: u8) -> bool {
+pub(super) fn is_spec(b: u8) -> bool {
     b.is_ascii_alphanumeric()
         || matches!(b, b'_' | b'-' | b':' | b'.' | b'*' | b'?' | b'[' | b']' | b'!' | b'\\' | b'`' | b'$')
 }

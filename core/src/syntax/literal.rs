@@ -66,6 +66,13 @@ pub(super) struct Quoted {
     pub bytes: Result<Vec<u8>, Bad>,
 }
 
+/// The bytes up to the first NUL: strings end there, like in C.
+pub(super) fn string(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    bytes.truncate(end);
+    bytes
+}
+
 /// Reads up to the matching quote; `text` starts with the quote.
 pub(super) fn quoted(text: &[u8]) -> Quoted {
     let quote = text.first().copied().unwrap_or(b'"');
@@ -82,8 +89,11 @@ pub(super) fn quoted(text: &[u8]) -> Quoted {
                 return Quoted { len: i, bytes: Err(bad) };
             }
             b'\\' => match text.get(i + 1) {
-                // A backslash joins lines, as in C.
-                Some(b'\n') => i += 2,
+                // Unlike in C, a backslash does not join lines here.
+                Some(b'\n') => {
+                    let message = "a line ends within a constant, after \\".to_string();
+                    return Quoted { len: i, bytes: Err((Tag::D_SYNTAX, message)) };
+                }
                 Some(_) => i += escape(&text[i + 1..], &mut bytes) + 1,
                 None => break,
             },
@@ -115,15 +125,22 @@ fn escape(text: &[u8], out: &mut Vec<u8>) -> usize {
             out.push(value as u8);
             return len;
         }
+        // As many digits as there are; the last two count. None: NUL.
         b'x' => {
-            let digits = text.iter().skip(1).take(2).take_while(|b| b.is_ascii_hexdigit());
-            let (len, value) = digits
-                .fold((0, 0u32), |(n, v), &b| (n + 1, v * 16 + char::from(b).to_digit(16).unwrap_or(0)));
-            out.push(if len == 0 { b'x' } else { value as u8 });
+            let digits = text.iter().skip(1).take_while(|b| b.is_ascii_hexdigit());
+            let (len, value) = digits.fold((0, 0u8), |(n, v), &b| {
+                let digit = char::from(b).to_digit(16).unwrap_or(0) as u8;
+                (n + 1, v.wrapping_shl(4) | digit)
+            });
+            out.push(value);
             return 1 + len;
         }
-        // \" \' \\ \? and everything unknown: the character itself.
-        other => other,
+        b'"' | b'\\' => first,
+        // Unknown to libdtrace, which keeps the backslash (though its manual has \' and \?).
+        other => {
+            out.push(b'\\');
+            other
+        }
     };
     out.push(simple);
     1

@@ -49,7 +49,7 @@ pub(super) fn token(word: &str, config: &ParseConfig, used: &mut BTreeSet<usize>
         return Ok(Tok::Str(value.into_bytes()));
     }
     if value.starts_with('"') {
-        return literal::quoted(value.as_bytes()).bytes.map(Tok::Str);
+        return literal::quoted(value.as_bytes()).bytes.map(|bytes| Tok::Str(literal::string(bytes)));
     }
     let text = if value.is_empty() { "0" } else { &value };
     let (negative, digits) = match text.strip_prefix('-') {
@@ -63,25 +63,22 @@ pub(super) fn token(word: &str, config: &ParseConfig, used: &mut BTreeSet<usize>
     Ok(Tok::Ident(value))
 }
 
-/// A probe description with its macro words replaced.
-pub(super) fn in_spec(spec: &str, config: &ParseConfig, used: &mut BTreeSet<usize>) -> Result<String, Bad> {
+/// A probe description with its macro words replaced; `None` if one has no value.
+pub(super) fn in_spec(spec: &str, config: &ParseConfig, used: &mut BTreeSet<usize>) -> Option<String> {
     let mut out = String::with_capacity(spec.len());
     let mut rest = spec;
     while let Some(at) = rest.find('$') {
         let (before, from) = rest.split_at(at);
         out.push_str(before);
-        match len(from.as_bytes()) {
-            Some(len) => {
-                let (word, after) = from.split_at(len);
-                out.push_str(value(word, config, used)?.trim_matches('"'));
-                rest = after;
-            }
-            None => {
-                out.push('$');
-                rest = from.get(1..).unwrap_or("");
-            }
+        let (word, after) = from.split_at(len(from.as_bytes())?);
+        let value = value(word, config, used).ok()?;
+        // `-x defaultargs` has no say in probe descriptions.
+        if value.is_empty() && word.ends_with(|c: char| c.is_ascii_digit()) {
+            return None;
         }
+        out.push_str(value.trim_matches('"'));
+        rest = after;
     }
     out.push_str(rest);
-    Ok(out)
+    Some(out)
 }

@@ -78,6 +78,9 @@ pub struct Parsed {
     pub ast: ast::Ast,
     /// In order of discovery; the first is the one to show.
     pub diags: Vec<Diag>,
+    /// `D_EMPTY`, when there is nothing but declarations and pragmas: an error
+    /// unless the text is a library or `-x empty` is on.
+    pub empty: Option<Diag>,
     /// Which macro arguments the text refers to.
     pub used_args: BTreeSet<usize>,
 }

@@ -85,6 +85,9 @@ fn postfix_and_primary() {
     expr("@[1] = max(x)", "(= (@_ 1) (call max x))");
     expr("(int64_t)&`_stext", "(& int64_t `_stext)");
     expr("vmlinux`jiffies", "vmlinux`jiffies");
+    expr("libc.so.6`environ", "libc.so.6`environ");
+    expr("a.b.c + x.y`z", "(+ (. (. a b) c) x.y`z)");
+    expr("return(3)", "(call return 3)");
     expr("args[0]->d_inode", "(-> ([] args 0) d_inode)");
     expr("printf(\"a\\tb\\n\\\"\\x41\\101\")", r#"(call printf "a\tb\n\"AA")"#);
     expr("stringof x", "(stringof x)");
@@ -100,6 +103,9 @@ fn types_in_expressions() {
     expr("(foo_t *)x", "(cast <foo_t (_ *)> x)");
     expr("(vmlinux`foo_t)x", "(cast <vmlinux`foo_t> x)");
     expr("(struct vmlinux`task_struct *)x", "(cast <(struct vmlinux`task_struct) (_ *)> x)");
+    expr("(vmlinux`struct s *)x", "(cast <(struct vmlinux`s) (_ *)> x)");
+    expr("(D`size_t)x + (C`int)y", "(+ (cast <size_t> x) (cast <int> y))");
+    expr("(vmlinux`size_t)x", "(cast <vmlinux`size_t> x)");
     expr("(char **)x", "(cast <char (_ * *)> x)");
     expr("(foo) + 1", "(+ foo 1)");
     expr("sizeof (int)", "(sizeof <int>)");
@@ -131,9 +137,17 @@ fn integers() {
 fn characters_and_strings() {
     expr("'a'", "97c");
     expr("'ab'", "24930c");
-    expr("'\\0' + '\\n' + '\\''", "(+ (+ 0c 10c) 39c)");
-    expr("'\\377'", "255c");
-    expr("\"ab\\0cd\"", "\"ab\\x00cd\"");
+    expr("'\\0' + '\\n' + '\\\\'", "(+ (+ 0c 10c) 92c)");
+    expr("'\\377' + '\\400'", "(+ 255c 0c)");
+    // All hexadecimal digits, of which the last two count; without any, NUL.
+    expr("'\\x414' + '\\x1g' + '\\x'", "(+ (+ 20c 359c) 0c)");
+    // The backslash of an unknown escape stays.
+    expr("'\\q' + '\\'' + 'a\\?b'", "(+ (+ 23665c 23591c) 1633435490c)");
+    expr("\"a\\qb\\\"\"", "\"a\\\\qb\\\"\"");
+    // Strings end at NUL, character constants do not.
+    expr("\"ab\\0cd\" + 'a\\0'", "(+ \"ab\" 24832c)");
+    errors("BEGIN { trace('\\q1234567'); }", &["D_CHR_OFLOW line 1"]);
+    errors("BEGIN {\n trace(\"a\\\nb\"); }", &["D_SYNTAX line 2"]);
     errors("BEGIN { trace(''); }", &["D_CHR_NULL line 1"]);
     errors("BEGIN { trace('abcdefghi'); }", &["D_CHR_OFLOW line 1"]);
     errors("BEGIN { trace('a\n); }", &["D_CHR_NL line 2"]);
@@ -146,7 +160,7 @@ fn comments_and_control_lines() {
     same("/* a\n * b */\nBEGIN /* c */ { /* * / */ x; /* d */ }/* e */", "(clause (probes BEGIN) (body x))");
     same("BEGIN // a }\n{ x; // { \n}", "(clause (probes BEGIN) (body x))");
     errors("BEGIN { /* a /* b */ c */ exit(0); }", &["D_SYNTAX line 1: syntax error near"]);
-    errors("BEGIN { }\n/* a ", &["D_SYNTAX line 2: end-of-file encountered before matching */"]);
+    errors("BEGIN { }\n/* a\n ", &["D_SYNTAX line 3: end-of-file encountered before matching */"]);
     same("#!/usr/sbin/dtrace -s\nBEGIN", "(clause (probes BEGIN))");
     same(
         "#pragma D option quiet\nBEGIN {\n \t#pragma  D   option a=\"b c\"\n x; }",
@@ -157,8 +171,10 @@ fn comments_and_control_lines() {
     errors("#pragma D error \"stop\"", &["D_PRAGERR line 1: #error: stop"]);
     errors("  #define X 1\n", &["D_PRAGCTL_INVAL line 1: invalid control directive: #define"]);
     errors("# 77 \"f.d\"\nBEGIN { x = ; }", &["D_SYNTAX line 77"]);
-    errors("BEGIN {\n#line 5\n\n x = ; }", &["D_SYNTAX line 6"]);
-    errors("#line x\n", &["D_PRAGLINE line 1"]);
+    errors("BEGIN {\n#line 5\n x = ; }", &["D_SYNTAX line 6"]);
+    errors("# 5\n x = ;", &["D_SYNTAX line 5"]);
+    errors("#line x\n", &["D_PRAGMA_MALFORM line 1: malformed #line <line> [ [\"file\"] state ]"]);
+    same("#pragma D ident \"x\"\n#pragma ident x\nBEGIN", "(clause (probes BEGIN))");
 }
 
 #[test]
@@ -178,10 +194,27 @@ fn probe_descriptions() {
         "a:b:c:d:e { exit(0); }",
         &["D_PDESC_INVAL line 1: invalid probe description \"a:b:c:d:e\": Over"],
     );
-    errors("tick-$9 { x = ; }", &["D_MACRO_UNDEF line 1: macro argument $9", "D_SYNTAX line 1"]);
-    errors("12x { }", &["D_SYNTAX line 1: syntax error near \"12\""]);
-    errors("while { }", &["D_SYNTAX line 1: syntax error near \"while\""]);
-    errors("BEGIN /1/", &["D_SYNTAX line 1: expected actions { } following predicate"]);
+    same("::::, :a:b:c:d { }", "(clause (probes ::: a:b:c:d) (body))");
+    errors("::::: { }", &["D_PDESC_INVAL line 1: invalid probe description \":::::\": Over"]);
+    let macro_undefined = "D_PDESC_INVAL line 1: invalid probe description \"tick-$9\": Undefined macro";
+    errors("tick-$9 { x = ; }", &[macro_undefined, "D_SYNTAX line 1"]);
+    errors("pid$nosuch:::, pid$ { }", &["D_PDESC_INVAL line 1", "D_PDESC_INVAL line 1"]);
+    // Words of the language name probes, unless they start something else.
+    same("while, syscall::for:entry { }", "(clause (probes while syscall::for:entry) (body))");
+    same("int:::x, char*:::x { }", "(clause (probes int:::x char*:::x) (body))");
+    errors("self { }", &["D_SYNTAX line 1: syntax error near \"{\""]);
+    errors("BEGIN, int { }", &["D_SYNTAX line 1: syntax error near \"int\""]);
+    errors(
+        "BEGIN /1/\n",
+        &["D_SYNTAX line 2: expected actions { } following probe description and predicate"],
+    );
+    errors("BEGIN\n; END { }", &["D_SYNTAX line 2: syntax error near \";\""]);
+    errors("BEGIN\n/* x", &["D_SYNTAX line 2: end-of-file encountered before matching */"]);
+    // Numbers of probes.
+    same("1, 0x10, 010, 2u { }", "(clause (probes 1 16 8 2) (body))");
+    same("1:2 { }", "(clause (probes 1))\n(clause (probes :2) (body))");
+    errors("4294967296 { }", &["D_PDESC_INVAL line 1: identifier 4294967296 exceeds maximum probe id"]);
+    errors("99999999999999999999 { }", &["D_INT_OFLOW line 1"]);
     errors("BEGIN\nEND { }", &[]);
     let file = ParseConfig { require_body: true, ..config() };
     assert!(show_with("BEGIN\n", &file).contains("expected predicate and/or actions"));
@@ -285,6 +318,18 @@ fn declarations() {
     errors("self this int x;", &["D_DECL_CLASS line 1"]);
     errors("struct s { };", &["D_SYNTAX line 1: syntax error near \"}\""]);
     errors("int x\nBEGIN { }", &["D_SYNTAX line 2: syntax error near \"BEGIN\""]);
+    errors("int a[static int];", &[]);
+    errors("int f(self int a);", &["D_SYNTAX line 1: syntax error near \"self\""]);
+    errors("auto int x; int f(register int x); static struct s { int a; };", &["D_DECL_BADCLASS line 1"]);
+    errors("inline static int x = 3;", &["D_DECL_BADCLASS line 1"]);
+    errors("int `x, a`y; struct s { int `z; }; enum { `A };", &["D_DECL_SCOPE line 1"; 4]);
+    errors("provider `p { probe a(); };", &["D_PROV_BADNAME line 1"]);
+    errors(
+        "struct s { int a; };\nstruct s\n{ int b; };",
+        &["D_DECL_TYPERED line 3: type redeclared: struct s"],
+    );
+    errors("struct s { int a; }\nstruct t {\nint a; };", &["D_DECL_COMBO line 2: invalid type combination"]);
+    same("unsigned foo_t x;", "(decl unsigned foo_t x)");
     errors("int a[...];", &["D_DECL_PROTO_VARARGS line 1"]);
     errors("int int x;", &["D_DECL_COMBO line 1"]);
 }
@@ -301,11 +346,30 @@ fn inlines_translators_providers() {
         "(translator <foo_t> <(struct src) (_ *)> s (a (* (-> s a) 2)) (b 1))",
     );
     same(
-        "provider p { probe go__now(int a, char *) : (long); probe x-y(); };",
-        "(provider p (go__now (args <int a> <char (_ *)>) (: <long>)) (x-y (args)))",
+        "provider p { probe go__now(int a, char *) : (long); probe x(); };",
+        "(provider p (go__now (args <int a> <char (_ *)>) (: <long>)) (x (args)))",
     );
     same("provider:::x { }", "(clause (probes provider:::x) (body))");
     errors("translator foo_t < int s > { a = 1 };", &["D_SYNTAX line 1: syntax error near \"}\""]);
+}
+
+#[test]
+fn empty_programs() {
+    let empty = |text: &str| {
+        let mut map = SourceMap::default();
+        let id = map.add("", text);
+        parse(&mut map, id, &config())
+            .empty
+            .map(|diag| (diag.tag.name(), diag.span.map(|s| map.position(s).line)))
+    };
+    for (text, line) in
+        [("", 1), ("/* x */\n", 2), ("#pragma D option quiet\n\n", 3), ("int x; struct s;", 1), ("// x", 1)]
+    {
+        assert_eq!(empty(text), Some(("D_EMPTY", Some(line))), "{text}");
+    }
+    for text in ["BEGIN", "inline int x = 1;", "provider p { };"] {
+        assert_eq!(empty(text), None, "{text}");
+    }
 }
 
 #[test]
@@ -381,8 +445,35 @@ fn mutations() {
         ((state >> 33) as usize) % below.max(1)
     };
     let pieces = [
-        "/", "{", "}", "(", "[", "\"", "'", "/*", "$", "`", "@", "#", "\n", "\0", "\u{ff}", ";", "*", "int ",
+        "/",
+        "{",
+        "}",
+        "(",
+        "[",
+        "\"",
+        "'",
+        "/*",
+        "$",
+        "`",
+        "@",
+        "#",
+        "\n",
+        "\0",
+        "\u{ff}",
+        ";",
+        "*",
+        "int ",
         ":",
+        "::",
+        "1:",
+        "\\",
+        "m`struct ",
+        "size_t ",
+        "static ",
+        "a.b`",
+        "0x",
+        "$9",
+        "#line 3 \"f\n",
     ];
     for round in 0..6000 {
         let mut text: Vec<char> = corpus[round % corpus.len()].chars().collect();

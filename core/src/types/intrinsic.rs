@@ -96,6 +96,7 @@ const TYPEDEFS: &[(&str, Chosen)] = &[
     ("size_t", |b| b.unsigned_long),
     ("ssize_t", |b| b.long),
     ("off_t", |b| b.long),
+    ("offset_t", |b| b.long_long),
     ("loff_t", |b| b.long_long),
     ("ptrdiff_t", |b| b.long),
     ("time_t", |b| b.long),

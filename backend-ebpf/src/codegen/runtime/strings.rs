@@ -58,19 +58,23 @@ impl Gen<'_> {
         let out = self.asm.label();
         self.enter_frame(&[Reg::R6], out);
         self.string_at(Reg::R6, out);
+        // A record's field has no more room than the string size.
+        let words: &[i16] = if self.plan.strsize <= 8 { &[8] } else { &[8, 16] };
         match self.input.target.offsets.comm.and_then(|offset| i16::try_from(offset).ok()) {
             // Two words of the task's structure; the helper costs ten times as much.
             Some(offset) => {
                 self.asm.call(Helper::GetCurrentTaskBtf);
                 self.asm.load(Size::DW, Reg::R1, Reg::R0, offset);
-                self.asm.load(Size::DW, Reg::R2, Reg::R0, offset + 8);
                 self.asm.store(Size::DW, Reg::R6, 8, Reg::R1);
-                self.asm.store(Size::DW, Reg::R6, 16, Reg::R2);
+                if words.len() > 1 {
+                    self.asm.load(Size::DW, Reg::R2, Reg::R0, offset + 8);
+                    self.asm.store(Size::DW, Reg::R6, 16, Reg::R2);
+                }
             }
             None => {
                 self.asm.mov(Reg::R1, Reg::R6);
                 self.alu(Alu::Add, Reg::R1, 8);
-                self.asm.mov(Reg::R2, 16);
+                self.asm.mov(Reg::R2, words.len() as i32 * 8);
                 self.asm.call(Helper::GetCurrentComm);
             }
         }
@@ -79,7 +83,7 @@ impl Gen<'_> {
         self.asm.mov(Reg::R0, 0);
         self.asm.load_imm(Reg::R3, all(0x01));
         self.asm.load_imm(Reg::R4, all(0x80));
-        for word in [8, 16] {
+        for word in words.iter().copied() {
             self.asm.load(Size::DW, Reg::R1, Reg::R6, word);
             self.asm.mov(Reg::R5, Reg::R1);
             self.alu(Alu::Sub, Reg::R5, Reg::R3);

@@ -5,6 +5,7 @@
 
 mod check;
 mod parse;
+mod source;
 mod write;
 
 pub use check::{Arg, ArgType, Call};

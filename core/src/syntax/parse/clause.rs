@@ -1,8 +1,9 @@
 //! Clauses: probe descriptions, predicate, statements.
 
 use super::super::ast::{Clause, Expr, ExprKind, ProbeSpec, Stmt};
-use super::super::lex::Tok;
-use super::super::{LastPart, macros};
+use super::super::lex::{Tok, Token, is_spec, keyword};
+use super::super::{LastPart, literal, macros};
+use super::top::starts_declaration;
 use super::{Fail, Parser, R};
 use crate::diagnostic::Tag;
 
@@ -36,13 +37,19 @@ impl Parser<'_> {
                 if matches!(self.tok(0), Tok::Bad(..)) {
                     return Err(self.fail());
                 }
-                let span = self.span_from(start);
-                self.report(Tag::D_SYNTAX, span, "expected actions { } following predicate");
+                // dtrace names the end when it gets there.
+                let ended = self.tok(0) == &Tok::Eof;
+                let span = if ended { self.span() } else { self.span_from(start) };
+                let message = "expected actions { } following probe description and predicate";
+                self.report(Tag::D_SYNTAX, span, message);
                 return Ok(Clause { probes, predicate, body: Some(Vec::new()), span });
             }
         }
         if !self.at_op("{") {
             let span = self.span_from(start);
+            if !self.clause_may_end() {
+                return Err(self.fail());
+            }
             if self.lex.config.require_body {
                 let message = "expected predicate and/or actions following probe description";
                 return Err(self.report(Tag::D_SYNTAX, span, message));
@@ -53,41 +60,87 @@ impl Parser<'_> {
         Ok(Clause { probes, predicate, body: Some(body), span: self.span_from(start) })
     }
 
+    /// After a description: the end, another clause or a declaration?
+    fn clause_may_end(&mut self) -> bool {
+        let Token { tok, span } = self.token(0);
+        let start = span.start as usize;
+        match tok {
+            Tok::Eof => true,
+            // Without this rule the comment that never ends would go unnoticed.
+            Tok::Bad(..) if span.start == span.end => false,
+            _ => is_spec(self.lex.byte(start)),
+        }
+    }
+
     /// One description; `None` if it is invalid (which is reported).
     fn probe_spec(&mut self) -> R<Option<ProbeSpec>> {
         let (from, to) = (self.lex.pos, self.lex.spec_end());
         let written = self.lex.slice(from, to);
         let span = self.lex.span(from, to);
-        let number = written.bytes().all(|b| b.is_ascii_digit());
-        if written.is_empty() || !number && written.starts_with(|c: char| c.is_ascii_digit()) {
+        if written.is_empty() || keyword(written).is_some_and(starts_declaration) {
             return Err(self.fail());
+        }
+        if written.starts_with(|c: char| c.is_ascii_digit()) {
+            return self.probe_id(written);
         }
         self.lex.pos = to;
         self.last_end = to;
-        let text = match macros::in_spec(written, self.lex.config, &mut self.lex.used_args) {
-            Ok(text) => text,
+        let config = self.lex.config;
+        let invalid = |text: &str, why: &str| format!("invalid probe description \"{text}\": {why}");
+        let Some(text) = macros::in_spec(written, config, &mut self.lex.used_args) else {
+            let message = invalid(written, "Undefined macro variable in probe description");
+            self.report(Tag::D_PDESC_INVAL, span, message);
+            return Ok(None);
+        };
+        let mut parts: Vec<String> = text.split(':').map(str::to_string).collect();
+        let below = match config.last_part {
+            LastPart::Provider => 3,
+            LastPart::Module => 2,
+            LastPart::Function => 1,
+            LastPart::Name => 0,
+        };
+        if parts.len() + below == 5 && parts.first().is_some_and(String::is_empty) {
+            // libdtrace reads from the right and does not look before a leading colon.
+            parts.remove(0);
+        }
+        if parts.len() + below > 4 {
+            let message = invalid(&text, "Overspecified probe description");
+            self.report(Tag::D_PDESC_INVAL, span, message);
+            return Ok(None);
+        }
+        parts.resize(parts.len() + below, String::new());
+        Ok(Some(ProbeSpec { text, parts, span }))
+    }
+
+    /// A probe's number, written like any integer; what follows it (`1:2`) is not part of it.
+    fn probe_id(&mut self, written: &str) -> R<Option<ProbeSpec>> {
+        let from = self.lex.pos;
+        let to = from + literal::int_len(written.as_bytes()).max(1);
+        let span = self.lex.span(from, to);
+        self.lex.pos = to;
+        self.last_end = to;
+        let id = match literal::int(self.lex.slice(from, to)) {
+            Ok(lit) => lit.value,
             Err((tag, message)) => {
                 self.report(tag, span, message);
                 return Ok(None);
             }
         };
-        let mut parts: Vec<String> = text.split(':').map(str::to_string).collect();
-        if !number {
-            let below = match self.lex.config.last_part {
-                LastPart::Provider => 3,
-                LastPart::Module => 2,
-                LastPart::Function => 1,
-                LastPart::Name => 0,
+        if self.lex.config.last_part != LastPart::Name {
+            let what = match self.lex.config.last_part {
+                LastPart::Provider => "providers",
+                LastPart::Module => "modules",
+                _ => "functions",
             };
-            if parts.len() + below > 4 {
-                let message =
-                    format!("invalid probe description \"{text}\": Overspecified probe description");
-                self.report(Tag::D_PDESC_INVAL, span, message);
-                return Ok(None);
-            }
-            parts.resize(parts.len() + below, String::new());
+            let message = format!("probe identifier {id} not permitted when specifying {what}");
+            self.report(Tag::D_PDESC_INVAL, span, message);
+            return Ok(None);
         }
-        Ok(Some(ProbeSpec { text, parts, span }))
+        if u32::try_from(id).is_err() {
+            self.report(Tag::D_PDESC_INVAL, span, format!("identifier {id} exceeds maximum probe id"));
+            return Ok(None);
+        }
+        Ok(Some(ProbeSpec { text: id.to_string(), parts: vec![id.to_string()], span }))
     }
 
     /// `{ statements }`.

@@ -2,7 +2,7 @@
 //! qualifiers, type words, struct, union and enum bodies.
 
 use super::super::ast::{BaseType, Declaration, Declarator, Expr, Name, Specifiers, Storage, TypeName};
-use super::super::lex::Tok;
+use super::super::lex::{Tok, keyword};
 use super::declarator::Naming;
 use super::top::{is_qualifier, is_storage, is_type_word};
 use super::{Fail, Parser, R};
@@ -12,12 +12,15 @@ impl Parser<'_> {
     /// `storage specifiers declarator, ... ;`.
     pub(super) fn declaration(&mut self) -> R<Declaration> {
         let start = self.span();
+        let errors = self.diags.len();
         let (storage, specifiers) = self.specifiers(true)?;
+        let one_class = self.diags.len() == errors;
         let mut declarators = Vec::new();
         if !self.at_op(";") {
             loop {
                 let declarator = self.declarator(Naming::Required)?;
                 if let Some(name) = &declarator.name {
+                    self.unscoped(name, "a declaration name");
                     self.declared(&name.text, storage == Some(Storage::Typedef));
                 }
                 declarators.push(declarator);
@@ -27,7 +30,21 @@ impl Parser<'_> {
             }
         }
         self.expect_op(";")?;
-        Ok(Declaration { storage, specifiers, declarators, span: self.span_from(start) })
+        let span = self.span_from(start);
+        let meaningless = matches!(storage, Some(Storage::Static | Storage::Register | Storage::Auto));
+        if meaningless && one_class && !declarators.is_empty() {
+            let message = "specified storage class not appropriate in D";
+            self.report(Tag::D_DECL_BADCLASS, span, message);
+        }
+        Ok(Declaration { storage, specifiers, declarators, span })
+    }
+
+    /// What is declared lives in the program, not in a module.
+    fn unscoped(&mut self, name: &Name, what: &str) {
+        if name.text.contains('`') {
+            let message = format!("D scoping operator may not be used in {what} ({})", name.text);
+            self.report(Tag::D_DECL_SCOPE, name.span, message);
+        }
     }
 
     /// Later text must know whether a name is a type.
@@ -40,9 +57,20 @@ impl Parser<'_> {
 
     /// Does the name stand for a type here?
     pub(super) fn is_type(&self, name: &str) -> bool {
+        let known = self.lex.config.is_typedef;
         name == "_Bool"
             || self.types.contains(name)
-            || !self.idents.contains(name) && (self.lex.config.is_typedef)(name)
+            || !self.idents.contains(name) && known(name)
+            || name.rsplit_once('`').is_some_and(|(_, base)| {
+                known(base) || self.types.contains(base) || keyword(base).is_some_and(is_basic)
+            })
+    }
+
+    /// ``vmlinux`struct s``: the module before the word instead of before the tag.
+    pub(super) fn scoped_tag_follows(&mut self, n: usize) -> bool {
+        let Tok::Ident(name) = self.tok(n) else { return false };
+        let word = name.rsplit_once('`').map_or("", |(_, word)| word);
+        matches!(word, "struct" | "union" | "enum") && matches!(self.tok(n + 1), Tok::Ident(_))
     }
 
     /// Does a type start at token `n`? In a clause, a type's name before `=`,
@@ -54,7 +82,7 @@ impl Parser<'_> {
             _ => return false,
         };
         if !self.is_type(&name) {
-            return false;
+            return self.scoped_tag_follows(n);
         }
         !(self.in_clause && matches!(self.tok(n + 1), Tok::Op("=" | "[" | "++" | "--")))
     }
@@ -86,7 +114,7 @@ impl Parser<'_> {
                     }
                     if storage.is_some() {
                         let span = self.span();
-                        let message = "only one storage class allowed in given declaration";
+                        let message = "only one storage class allowed in a declaration";
                         self.report(Tag::D_DECL_CLASS, span, message);
                     }
                     storage = Some(match key {
@@ -119,24 +147,30 @@ impl Parser<'_> {
                     self.bump();
                 }
                 Tok::Key("struct" | "union") => {
+                    self.one_base(&base);
                     // Members take much stack: a body counts twice.
                     let composite = self.nested(|p| p.nested(Self::composite))?;
-                    self.set_base(&mut base, composite);
+                    base = Some(composite);
                 }
                 Tok::Key("enum") => {
+                    self.one_base(&base);
                     let enumeration = self.nested(Self::enumeration)?;
-                    self.set_base(&mut base, enumeration);
+                    base = Some(enumeration);
                 }
                 Tok::Key(key) if is_type_word(key) => {
+                    self.one_base(&base);
                     let name = Name { text: key.to_string(), span: self.bump().span };
-                    self.set_base(&mut base, BaseType::Named { module: None, name });
+                    base = Some(BaseType::Named { module: None, name });
+                }
+                Tok::Ident(_) if base.is_none() && self.scoped_tag_follows(0) => {
+                    base = Some(self.scoped_tag()?);
                 }
                 Tok::Ident(name)
                     if base.is_none()
-                        && s.signed + s.unsigned == 0
-                        && s.short == 0
-                        && s.longs == 0
-                        && self.is_type(&name) =>
+                        && self.is_type(&name)
+                        // `unsigned size_t;` declares a name, `unsigned size_t x;` is wrong.
+                        && (u32::from(s.signed) + u32::from(s.unsigned) + u32::from(s.short) + u32::from(s.longs) == 0
+                            || matches!(self.tok(1), Tok::Ident(_) | Tok::Op("*"))) =>
                 {
                     let (module, name) = split_module(self.name()?);
                     base = Some(BaseType::Named { module, name });
@@ -153,12 +187,39 @@ impl Parser<'_> {
         Ok((storage, s))
     }
 
-    fn set_base(&mut self, base: &mut Option<BaseType>, new: BaseType) {
+    /// The current token starts a second type in one specifier list?
+    fn one_base(&mut self, base: &Option<BaseType>) {
         if base.is_some() {
-            let span = self.lex.span(self.last_end, self.last_end);
+            let span = self.span();
             self.report(Tag::D_DECL_COMBO, span, "invalid type combination");
         }
-        *base = Some(new);
+    }
+
+    /// ``vmlinux`struct s``.
+    fn scoped_tag(&mut self) -> R<BaseType> {
+        let (module, word) = split_module(self.name()?);
+        let tag = Some(self.name()?);
+        Ok(match word.text.as_str() {
+            "enum" => BaseType::Enum { module, tag, constants: None },
+            word => BaseType::Composite { union: word == "union", module, tag, members: None },
+        })
+    }
+
+    /// A body follows: is it the first for this tag?
+    fn body_starts(&mut self, word: &str, tag: &Option<Name>) {
+        let name = tag.as_ref().map(|tag| format!("{word} {}", tag.text));
+        if let Some(name) = name.filter(|name| self.tags.contains(name)) {
+            let span = self.span();
+            self.report(Tag::D_DECL_TYPERED, span, format!("type redeclared: {name}"));
+        }
+        self.bump();
+    }
+
+    /// The body has been read.
+    fn body_ends(&mut self, word: &str, tag: &Option<Name>) {
+        if let Some(tag) = tag {
+            self.tags.insert(format!("{word} {}", tag.text));
+        }
     }
 
     /// `struct tag { members }`.
@@ -166,12 +227,15 @@ impl Parser<'_> {
         let union = self.bump().tok == Tok::Key("union");
         let (module, tag) = self.tag()?;
         let mut members = None;
-        if self.eat_op("{") {
+        if self.at_op("{") {
+            let word = if union { "union" } else { "struct" };
+            self.body_starts(word, &tag);
             let mut list = Vec::new();
             while !self.at_op("}") || list.is_empty() {
                 list.push(self.member()?);
             }
             self.bump();
+            self.body_ends(word, &tag);
             members = Some(list);
         } else if tag.is_none() {
             return Err(self.fail());
@@ -211,6 +275,9 @@ impl Parser<'_> {
         } else {
             self.declarator(Naming::Required)?
         };
+        if let Some(name) = &declarator.name {
+            self.unscoped(name, "a member name");
+        }
         if self.eat_op(":") {
             declarator.bits = Some(self.constant()?);
             declarator.span = self.span_from(start);
@@ -223,10 +290,12 @@ impl Parser<'_> {
         self.bump();
         let (module, tag) = self.tag()?;
         let mut constants = None;
-        if self.eat_op("{") {
+        if self.at_op("{") {
+            self.body_starts("enum", &tag);
             let mut list = Vec::new();
             loop {
                 let name = self.name()?;
+                self.unscoped(&name, "an enumerator name");
                 let value = if self.eat_op("=") { Some(*self.constant()?) } else { None };
                 self.declared(&name.text, false);
                 list.push((name, value));
@@ -235,6 +304,7 @@ impl Parser<'_> {
                 }
             }
             self.expect_op("}")?;
+            self.body_ends("enum", &tag);
             constants = Some(list);
         } else if tag.is_none() {
             return Err(self.fail());
@@ -270,11 +340,18 @@ impl Parser<'_> {
     }
 }
 
-/// ``mod`name`` in two.
+/// Words that name a type by themselves, in any module.
+fn is_basic(key: &str) -> bool {
+    matches!(key, "void" | "char" | "int" | "float" | "double" | "string")
+}
+
+/// ``mod`name`` in two. The modules C and D are the language's own types and
+/// those that the program defines: what a name without module means, too.
 fn split_module(name: Name) -> (Option<String>, Name) {
     match name.text.rsplit_once('`') {
         Some((module, text)) => {
-            let module = (!module.is_empty()).then(|| module.to_string());
+            let own = matches!(module, "" | "C" | "D") || keyword(text).is_some_and(is_basic);
+            let module = (!own).then(|| module.to_string());
             (module, Name { text: text.to_string(), span: name.span })
         }
         None => (None, name),

@@ -1,7 +1,7 @@
 //! Declarators: what surrounds a declared name (`*p[3]`, `(*f)(int)`,
 //! `a[int, string]`), also without the name.
 
-use super::super::ast::{Declarator, Derived, Name, Param};
+use super::super::ast::{Declarator, Derived, Name, Param, Storage};
 use super::super::lex::Tok;
 use super::{Parser, R};
 use crate::diagnostic::Tag;
@@ -80,7 +80,7 @@ impl Parser<'_> {
         self.brackets += 1;
         let result = if self.at_op("]") {
             Derived::Array(None)
-        } else if self.at_op("...") || self.type_starts(0) {
+        } else if self.at_op("...") || self.type_starts(0) || self.at_parameter_class() {
             let params = if self.at_op("...") { Vec::new() } else { self.parameter_list()? };
             let span = self.span();
             if self.eat_op("...") {
@@ -113,6 +113,11 @@ impl Parser<'_> {
         Ok((params, varargs))
     }
 
+    /// A storage class that the grammar allows before a parameter (the checker knows better).
+    fn at_parameter_class(&mut self) -> bool {
+        matches!(self.tok(0), Tok::Key("auto" | "register" | "static" | "extern" | "typedef"))
+    }
+
     /// Parameters up to the closing bracket or `...`.
     fn parameter_list(&mut self) -> R<Vec<Param>> {
         let mut params = Vec::new();
@@ -120,7 +125,10 @@ impl Parser<'_> {
             if !params.is_empty() && self.at_op("...") {
                 return Ok(params);
             }
-            let (storage, specifiers) = self.specifiers(true)?;
+            let allowed = self.at_parameter_class();
+            let (storage, specifiers) = self.specifiers(allowed)?;
+            // The one class that C, too, has for parameters.
+            let storage = storage.filter(|class| *class != Storage::Register);
             let declarator = self.declarator(Naming::Optional)?;
             params.push(Param { storage, specifiers, declarator });
             if !self.eat_op(",") {

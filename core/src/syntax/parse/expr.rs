@@ -212,6 +212,9 @@ impl Parser<'_> {
         if !self.type_starts(1) {
             return false;
         }
+        if self.scoped_tag_follows(1) {
+            return true;
+        }
         match self.tok(1) {
             Tok::Ident(_) => matches!(
                 self.tok(2),

@@ -42,11 +42,15 @@ pub fn parse(map: &mut SourceMap, source: SourceId, config: &ParseConfig) -> Par
     let mut diags = parser.diags;
     diags.extend(control_diags);
     diags.sort_by_key(|diag| diag.span.map_or(0, |s| s.start));
+    let end = text.len() as u32;
     if let Some(source) = map.get_mut(source) {
         source.text = text;
         source.line_marks.extend(line_marks);
     }
-    Parsed { ast: Ast { items }, diags, used_args }
+    let statements = items.iter().any(|item| !matches!(item, Item::Declaration(_) | Item::Pragma(_)));
+    let end = Span::new(source, end, end);
+    let empty = (!statements).then(|| Diag::error(Tag::D_EMPTY, end, "empty D program translation unit"));
+    Parsed { ast: Ast { items }, diags, used_args, empty }
 }
 
 /// The type a text names, `struct foo *` for instance; `None` if it is not one.
@@ -103,6 +107,8 @@ struct Parser<'a> {
     brackets: u32,
     /// Names made types by the text itself.
     types: HashSet<String>,
+    /// Structs, unions and enums the text gave a body.
+    tags: HashSet<String>,
     /// Names the text uses as variables, though they name types elsewhere.
     idents: HashSet<String>,
 }
@@ -122,6 +128,7 @@ impl<'a> Parser<'a> {
             parens: 0,
             brackets: 0,
             types: HashSet::new(),
+            tags: HashSet::new(),
             idents: HashSet::new(),
         }
     }

@@ -1,9 +1,10 @@
 //! The top level: declarations and clauses, told apart as libdtrace does, by
 //! the first word.
 
-use super::super::ast::{Inline, Item, Name, Provider, ProviderProbe, Translator};
+use super::super::ast::{Inline, Item, Provider, ProviderProbe, Translator};
 use super::super::lex::{Tok, keyword};
 use super::{Fail, Parser, R};
+use crate::diagnostic::Tag;
 
 /// How an item at the top level starts.
 enum Start {
@@ -73,10 +74,15 @@ impl Parser<'_> {
         if run.is_empty() {
             return Start::Nothing;
         }
+        if run.contains(':') {
+            return Start::Clause;
+        }
         match keyword(word) {
-            Some(key) if is_type_word(key) => return Start::Declaration,
-            Some("inline" | "translator" | "provider") if word == run => return Start::Declaration,
-            Some(_) if word == run => return Start::Nothing,
+            Some("import" | "counter") if word == run => return Start::Nothing,
+            Some(key) if is_type_word(key) || word == run && starts_declaration(key) => {
+                return Start::Declaration;
+            }
+            // The other words of the language may name probes.
             _ => {}
         }
         if !self.is_type(word) {
@@ -96,7 +102,11 @@ impl Parser<'_> {
     /// `inline type name = value;`.
     fn inline(&mut self) -> R<Inline> {
         let start = self.bump().span;
-        let (_, specifiers) = self.specifiers(false)?;
+        let (storage, specifiers) = self.specifiers(true)?;
+        if storage.is_some() {
+            let message = "specified storage class not appropriate for inline declaration";
+            self.report(Tag::D_DECL_BADCLASS, specifiers.span, message);
+        }
         let declarator = self.declarator(super::declarator::Naming::Required)?;
         self.expect_op("=")?;
         let value = *self.assignment()?.expr;
@@ -137,6 +147,10 @@ impl Parser<'_> {
     fn provider(&mut self) -> R<Provider> {
         let start = self.bump().span;
         let name = self.name()?;
+        if name.text.contains('`') {
+            let message = format!("provider name may not contain scoping operator: {}", name.text);
+            self.report(Tag::D_PROV_BADNAME, name.span, message);
+        }
         self.expect_op("{")?;
         let mut probes = Vec::new();
         while !self.at_op("}") {
@@ -144,8 +158,8 @@ impl Parser<'_> {
             if !self.eat_key("probe") {
                 return Err(self.fail());
             }
-            let name = self.probe_name()?;
-            let native = if self.at_op("(") { self.parameters()?.0 } else { Vec::new() };
+            let name = self.name()?;
+            let native = self.parameters()?.0;
             let translated = if self.eat_op(":") { Some(self.parameters()?.0) } else { None };
             self.expect_op(";")?;
             probes.push(ProviderProbe { name, native, translated, span: self.span_from(probe_start) });
@@ -154,22 +168,11 @@ impl Parser<'_> {
         self.expect_op(";")?;
         Ok(Provider { name, probes, span: self.span_from(start) })
     }
+}
 
-    /// Words and `-`, without blanks between them.
-    fn probe_name(&mut self) -> R<Name> {
-        let start = self.any_name()?.span;
-        loop {
-            let end = self.last_end;
-            let next = self.token(0);
-            let glued = next.span.start as usize == end;
-            match next.tok {
-                Tok::Op("-" | "--") | Tok::Ident(_) | Tok::Key(_) | Tok::Int { .. } if glued => self.bump(),
-                _ => break,
-            };
-        }
-        let span = self.span_from(start);
-        Ok(Name { text: self.lex.slice(span.start as usize, span.end as usize).to_string(), span })
-    }
+/// Keywords that start something other than a clause.
+pub(super) fn starts_declaration(key: &str) -> bool {
+    is_type_word(key) || matches!(key, "inline" | "translator" | "provider")
 }
 
 /// Keywords a declaration may start with.

@@ -1,0 +1,73 @@
+//! How an argument of a virtual probe is made of registers and memory, where no compiler left a note of it.
+//!
+//! A recipe is to a virtual probe what [`super::usdt_args::ArgOperand`] is to a USDT probe. It has no loops, so what it
+//! costs is what is written; memory that cannot be read makes the whole recipe 0.
+
+use std::sync::Arc;
+
+/// An expression over the registers and the memory of the thread that fires.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Recipe {
+    Const(i64),
+    /// A register, as the offset in the kernel's `struct pt_regs`.
+    Register(u16),
+    /// What the probe's condition yielded: not 0.
+    Found,
+    /// A value that a [`Recipe::Let`] around it has named.
+    Named(u8),
+    /// `bytes` (1, 2, 4 or 8) at an address.
+    Load {
+        at: Box<Recipe>,
+        bytes: u8,
+        signed: bool,
+    },
+    Binary {
+        op: Op,
+        left: Box<Recipe>,
+        right: Box<Recipe>,
+    },
+    /// `cond ? then : otherwise`.
+    If {
+        cond: Box<Recipe>,
+        then: Box<Recipe>,
+        otherwise: Box<Recipe>,
+    },
+    /// Computes `value` once and names it in `body`.
+    Let {
+        name: u8,
+        value: Box<Recipe>,
+        body: Box<Recipe>,
+    },
+}
+
+/// Operators, on 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    Add,
+    Sub,
+    Mul,
+    And,
+    /// 1 or 0.
+    Eq,
+    Ne,
+}
+
+/// What a virtual probe is made of at one site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipes {
+    /// The probe fires where this is not 0; `None`: always.
+    pub when: Option<Arc<Recipe>>,
+    pub args: Vec<RecipeArg>,
+    /// Is the site a function's first instruction, or a return?
+    pub at_entry: bool,
+    /// Another provider with the same probes: a description that means that one does not mean this one.
+    pub alias_of: Option<String>,
+}
+
+/// One argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipeArg {
+    /// The type as D has it: `char *`.
+    pub ty: String,
+    pub value: Arc<Recipe>,
+}

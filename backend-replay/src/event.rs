@@ -1,0 +1,286 @@
+//! What a probe's firing hands to the interpreter: everything a script can read.
+//!
+//! One value is reused for all events of a run: texts and memory lie in one
+//! buffer, so that filling it allocates nothing once it has grown.
+
+use duotrace_core::ir::{Builtin, Space};
+use duotrace_core::probe::ProbeId;
+use std::ops::Range;
+
+/// Number of built-in variables.
+const BUILTINS: usize = Builtin::CpuChip as usize + 1;
+
+/// A piece of memory that the firing could read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Region {
+    space: Space,
+    address: u64,
+    /// Its contents in the event's buffer; `None`: reading there failed.
+    data: Option<Range<u32>>,
+}
+
+/// What reading memory gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read<'a> {
+    /// The bytes from the address on to the end of the known region.
+    Known(&'a [u8]),
+    /// Reading failed when the event happened.
+    Faulted,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// One firing.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub probe: ProbeId,
+    /// Nanoseconds, monotonic.
+    pub time: u64,
+    pub cpu: u32,
+    pub pid: u32,
+    pub tid: u32,
+    /// Is everything that is not here known to be zero, empty, or a bad address? So it is with
+    /// events made by hand; a recording only has what its script read.
+    pub complete: bool,
+    numbers: [u64; BUILTINS],
+    /// Bit n: number n is known.
+    known: u64,
+    texts: Vec<(Builtin, Range<u32>)>,
+    args: Vec<Option<u64>>,
+    registers: Vec<(u32, u64)>,
+    memory: Vec<Region>,
+    /// Frames innermost first: kernel, user.
+    stacks: [Option<Vec<u64>>; 2],
+    /// Answers of subroutines that ask the system (`rand`, `progenyof`), in the order they were asked.
+    answers: Vec<u64>,
+    next_answer: usize,
+    data: Vec<u8>,
+}
+
+impl Default for Event {
+    fn default() -> Event {
+        Event {
+            probe: ProbeId(0),
+            time: 0,
+            cpu: 0,
+            pid: 0,
+            tid: 0,
+            complete: false,
+            numbers: [0; BUILTINS],
+            known: 0,
+            texts: Vec::new(),
+            args: Vec::new(),
+            registers: Vec::new(),
+            memory: Vec::new(),
+            stacks: [None, None],
+            answers: Vec::new(),
+            next_answer: 0,
+            data: Vec::new(),
+        }
+    }
+}
+
+impl Event {
+    /// An event of a probe with nothing known but what is set later; all else is zero, not missing.
+    pub fn complete(probe: ProbeId) -> Event {
+        Event { probe, complete: true, ..Event::default() }
+    }
+
+    /// Forgets everything but keeps the memory it took.
+    pub fn clear(&mut self) {
+        self.known = 0;
+        self.texts.clear();
+        self.args.clear();
+        self.registers.clear();
+        self.memory.clear();
+        self.stacks = [None, None];
+        self.answers.clear();
+        self.next_answer = 0;
+        self.data.clear();
+        (self.probe, self.time, self.cpu, self.pid, self.tid) = (ProbeId(0), 0, 0, 0, 0);
+        self.complete = false;
+    }
+
+    /// Sets a built-in variable that is a number.
+    pub fn set_number(&mut self, builtin: Builtin, value: u64) {
+        if let Some(slot) = self.numbers.get_mut(builtin as usize) {
+            *slot = value;
+            self.known |= 1 << builtin as u32;
+        }
+    }
+
+    /// A built-in variable that is a number, if it is known.
+    pub fn number(&self, builtin: Builtin) -> Option<u64> {
+        match builtin {
+            Builtin::Pid => return Some(u64::from(self.pid)),
+            Builtin::Tid => return Some(u64::from(self.tid)),
+            Builtin::Cpu => return Some(u64::from(self.cpu)),
+            Builtin::Timestamp => return Some(self.time),
+            _ => {}
+        }
+        if self.known >> builtin as u32 & 1 == 0 {
+            return self.complete.then_some(0);
+        }
+        self.numbers.get(builtin as usize).copied()
+    }
+
+    /// Sets a built-in variable that is a string.
+    pub fn set_text(&mut self, builtin: Builtin, text: &[u8]) {
+        let range = self.keep(text);
+        self.texts.retain(|(which, _)| *which != builtin);
+        self.texts.push((builtin, range));
+    }
+
+    /// A built-in variable that is a string, if it is known.
+    pub fn text(&self, builtin: Builtin) -> Option<&[u8]> {
+        match self.texts.iter().find(|(which, _)| *which == builtin) {
+            Some((_, range)) => Some(self.slice(range)),
+            None => self.complete.then_some(&[]),
+        }
+    }
+
+    /// A built-in string that was set for this event, even if it is complete without.
+    pub fn own_text(&self, builtin: Builtin) -> Option<&[u8]> {
+        let (_, range) = self.texts.iter().find(|(which, _)| *which == builtin)?;
+        Some(self.slice(range))
+    }
+
+    /// Sets `argN`.
+    pub fn set_arg(&mut self, index: u32, value: u64) {
+        let index = index as usize;
+        // No probe has more arguments than that; a hostile file may say so.
+        if index >= 1024 {
+            return;
+        }
+        if self.args.len() <= index {
+            self.args.resize(index + 1, None);
+        }
+        if let Some(slot) = self.args.get_mut(index) {
+            *slot = Some(value);
+        }
+    }
+
+    /// `argN`, if it is known.
+    pub fn arg(&self, index: u32) -> Option<u64> {
+        let known = self.args.get(index as usize).copied().flatten();
+        if known.is_none() && self.complete { Some(0) } else { known }
+    }
+
+    /// Sets `uregs[n]`.
+    pub fn set_register(&mut self, index: u32, value: u64) {
+        self.registers.push((index, value));
+    }
+
+    /// `uregs[n]`, if it is known.
+    pub fn register(&self, index: u32) -> Option<u64> {
+        let known = self.registers.iter().find(|(n, _)| *n == index).map(|(_, value)| *value);
+        if known.is_none() && self.complete { Some(0) } else { known }
+    }
+
+    /// Notes what lies at an address; `None`: reading there failed.
+    pub fn add_memory(&mut self, space: Space, address: u64, bytes: Option<&[u8]>) {
+        let data = bytes.map(|bytes| self.keep(bytes));
+        self.memory.push(Region { space, address, data });
+    }
+
+    /// What is known of the memory at an address: the region that reaches furthest.
+    pub fn read(&self, space: Space, address: u64) -> Read<'_> {
+        let mut best: &[u8] = &[];
+        let (mut known, mut faulted) = (false, false);
+        for region in self.memory.iter().filter(|region| region.space == space) {
+            let Some(distance) = address.checked_sub(region.address) else { continue };
+            match &region.data {
+                None => faulted |= distance == 0,
+                Some(range) => {
+                    let bytes = self.slice(range);
+                    let rest = usize::try_from(distance).ok().and_then(|distance| bytes.get(distance..));
+                    if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+                        known = true;
+                        if rest.len() > best.len() {
+                            best = rest;
+                        }
+                    }
+                }
+            }
+        }
+        match (known, faulted || self.complete) {
+            (true, _) => Read::Known(best),
+            (false, true) => Read::Faulted,
+            (false, false) => Read::Unknown,
+        }
+    }
+
+    /// The memory that is known, in the order it was read; without bytes where reading failed.
+    pub fn regions(&self) -> impl Iterator<Item = (Space, u64, Option<&[u8]>)> {
+        self.memory
+            .iter()
+            .map(|region| (region.space, region.address, region.data.as_ref().map(|data| self.slice(data))))
+    }
+
+    /// All answers of the system.
+    pub fn answers(&self) -> &[u64] {
+        &self.answers
+    }
+
+    /// Sets the kernel's or the process' stack, innermost frame first.
+    pub fn set_stack(&mut self, user: bool, frames: Vec<u64>) {
+        self.stacks[usize::from(user)] = Some(frames);
+    }
+
+    /// A stack, if it is known.
+    pub fn stack(&self, user: bool) -> Option<&[u64]> {
+        match &self.stacks[usize::from(user)] {
+            Some(frames) => Some(frames),
+            None => self.complete.then_some(&[]),
+        }
+    }
+
+    /// Adds an answer of the system.
+    pub fn push_answer(&mut self, value: u64) {
+        self.answers.push(value);
+    }
+
+    /// The next answer of the system.
+    pub fn answer(&mut self) -> Option<u64> {
+        let answer = self.answers.get(self.next_answer).copied();
+        self.next_answer += 1;
+        if answer.is_none() && self.complete { Some(0) } else { answer }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Range<u32> {
+        let start = self.data.len() as u32;
+        self.data.extend_from_slice(bytes);
+        start..self.data.len() as u32
+    }
+
+    fn slice(&self, range: &Range<u32>) -> &[u8] {
+        self.data.get(range.start as usize..range.end as usize).unwrap_or(&[])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_recorded_is_unknown() {
+        let mut event = Event::default();
+        assert_eq!((event.arg(0), event.number(Builtin::Uid)), (None, None));
+        event.set_arg(2, 7);
+        event.set_number(Builtin::Uid, 0);
+        assert_eq!((event.arg(0), event.arg(2), event.number(Builtin::Uid)), (None, Some(7), Some(0)));
+        event.clear();
+        assert_eq!((event.arg(2), event.number(Builtin::Uid)), (None, None));
+    }
+
+    #[test]
+    fn memory_is_found_from_any_byte_of_a_region() {
+        let mut event = Event::default();
+        event.add_memory(Space::User, 0x1000, Some(b"hello\0"));
+        event.add_memory(Space::User, 0x2000, None);
+        assert_eq!(event.read(Space::User, 0x1002), Read::Known(b"llo\0"));
+        assert_eq!(event.read(Space::User, 0x1006), Read::Unknown);
+        assert_eq!(event.read(Space::Any, 0x1000), Read::Unknown);
+        assert_eq!(event.read(Space::User, 0x2000), Read::Faulted);
+    }
+}

@@ -1,0 +1,348 @@
+//! Bytes to events. One chunk is in memory at a time; damage loses that chunk, a cut-off file its end,
+//! and both are said.
+
+use super::chunk::{self, Chunk, FILE_HEADER, kind};
+use super::schema::{Field, Schema};
+use super::wire::Cursor;
+use super::{FileError, Loss, Machine};
+use crate::event::Event;
+use crate::hash::Fast;
+use duotrace_core::ir::Space;
+use duotrace_core::probe::ProbeId;
+use duotrace_core::record::Symbol;
+use std::collections::HashMap;
+use std::io::Read;
+use std::ops::Range;
+
+/// Frames of a stack, pieces of memory, answers that an event may have.
+const MOST: u64 = 1 << 16;
+
+/// What comes next in a recording.
+#[derive(Debug)]
+pub enum Item {
+    /// The event has been filled in.
+    Event,
+    /// Probes were declared.
+    Probes(Vec<Schema>),
+    Meta(Vec<(String, String)>),
+    Losses(Vec<Loss>),
+    Symbols(Vec<(Option<u32>, u64, Symbol)>),
+    /// Something is missing: what, in one line. Reading goes on.
+    Damage(String),
+    /// No more. `whole`: the recording was ended properly.
+    End {
+        whole: bool,
+    },
+}
+
+/// Reads a recording from a stream.
+#[derive(Debug)]
+pub struct Reader<R: Read> {
+    input: R,
+    machine: Machine,
+    position: u64,
+    stored: Vec<u8>,
+    payload: Vec<u8>,
+    /// Where the next event of the chunk begins; none if at its end.
+    at: usize,
+    time: u64,
+    texts: Vec<Range<usize>>,
+    schemas: HashMap<u32, Vec<Field>, Fast>,
+    whole: bool,
+    ended: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the header.
+    pub fn new(mut input: R) -> Result<Reader<R>, FileError> {
+        let machine = chunk::read_header(&mut input)?;
+        Ok(Reader {
+            input,
+            machine,
+            position: FILE_HEADER as u64,
+            stored: Vec::new(),
+            payload: Vec::new(),
+            at: 0,
+            time: 0,
+            texts: Vec::new(),
+            schemas: HashMap::default(),
+            whole: false,
+            ended: false,
+        })
+    }
+
+    /// The machine that was traced.
+    pub fn machine(&self) -> Machine {
+        self.machine
+    }
+
+    /// The next thing. After an error or [`Item::End`] there is nothing more.
+    pub fn next(&mut self, event: &mut Event) -> Result<Item, FileError> {
+        if self.at < self.payload.len() {
+            match self.event(event) {
+                Ok(()) => return Ok(Item::Event),
+                Err(error) => {
+                    // The checksum was right, so whoever wrote it was wrong; the next chunk may be better.
+                    self.at = self.payload.len();
+                    return Ok(Item::Damage(format!("events are lost: {error}")));
+                }
+            }
+        }
+        loop {
+            if self.ended {
+                return Ok(Item::End { whole: self.whole });
+            }
+            if let Some(item) = self.chunk(event)? {
+                return Ok(item);
+            }
+        }
+    }
+
+    fn chunk(&mut self, event: &mut Event) -> Result<Option<Item>, FileError> {
+        let start = self.position;
+        let read = chunk::read(&mut self.input, start, &mut self.stored, &mut self.payload);
+        self.at = self.payload.len();
+        let (chunk, taken) = match read {
+            Ok(read) => read,
+            Err(FileError::Bad(what)) => {
+                self.ended = true;
+                self.whole = false;
+                return Ok(Some(Item::Damage(format!("{what}: what follows is lost"))));
+            }
+            Err(error) => {
+                self.ended = true;
+                return Err(error);
+            }
+        };
+        self.position += taken;
+        let kind = match chunk {
+            Chunk::Whole(kind) => kind,
+            Chunk::Damaged(kind) => {
+                self.payload.clear();
+                self.at = 0;
+                let what = if kind == kind::EVENTS { "events" } else { "a part of it" };
+                return Ok(Some(Item::Damage(format!("the chunk at byte {start} is damaged: {what} lost"))));
+            }
+            Chunk::End => {
+                self.ended = true;
+                let cut = "the recording was not ended: it may lack its last events";
+                return Ok((!self.whole).then(|| Item::Damage(cut.into())));
+            }
+            Chunk::Cut(bytes) => {
+                self.ended = true;
+                self.payload.clear();
+                self.at = 0;
+                return Ok(Some(Item::Damage(format!(
+                    "the file ends within a chunk: its last {bytes} bytes, and what followed, are lost"
+                ))));
+            }
+        };
+        self.payload_of(kind, start, event)
+    }
+
+    fn payload_of(&mut self, kind: u8, start: u64, event: &mut Event) -> Result<Option<Item>, FileError> {
+        if kind == kind::EVENTS {
+            self.texts.clear();
+            let mut cursor = Cursor::new(&self.payload, 0);
+            let Ok(time) = cursor.number() else { return Ok(None) };
+            (self.time, self.at) = (time, cursor.at);
+            return self.next(event).map(Some);
+        }
+        let payload = std::mem::take(&mut self.payload);
+        self.at = 0;
+        let mut cursor = Cursor::new(&payload, 0);
+        let item = match kind {
+            kind::META => pairs(&mut cursor).map(Item::Meta),
+            kind::PROBES => self.probes(&mut cursor).map(Item::Probes),
+            kind::LOSSES => losses(&mut cursor).map(Item::Losses),
+            kind::SYMBOLS => symbols(&mut cursor).map(Item::Symbols),
+            kind::END => {
+                self.whole = true;
+                return Ok(None);
+            }
+            // The index, and what later versions add.
+            _ => return Ok(None),
+        };
+        Ok(Some(item.unwrap_or_else(|error| Item::Damage(format!("the chunk at byte {start}: {error}")))))
+    }
+
+    fn probes(&mut self, cursor: &mut Cursor<'_>) -> Result<Vec<Schema>, FileError> {
+        let mut schemas = Vec::new();
+        while !cursor.is_empty() {
+            let schema = Schema::read(cursor)?;
+            self.schemas.insert(schema.probe.id.0, schema.fields.clone());
+            schemas.push(schema);
+        }
+        Ok(schemas)
+    }
+
+    fn event(&mut self, event: &mut Event) -> Result<(), FileError> {
+        event.clear();
+        let mut cursor = Cursor::new(&self.payload, self.at);
+        let probe = cursor.small()?;
+        self.time = self.time.wrapping_add_signed(cursor.signed()?);
+        (event.probe, event.time) = (ProbeId(probe), self.time);
+        (event.cpu, event.pid, event.tid) = (cursor.small()?, cursor.small()?, cursor.small()?);
+        let Some(fields) = self.schemas.get(&probe) else {
+            return cursor.bad("an event of an unknown probe");
+        };
+        for field in fields {
+            match *field {
+                Field::Number(builtin) => event.set_number(builtin, cursor.number()?),
+                Field::Text(builtin) => {
+                    let text = text(&mut cursor, &mut self.texts, &self.payload)?;
+                    event.set_text(builtin, text);
+                }
+                Field::Unknown(true) => {
+                    text(&mut cursor, &mut self.texts, &self.payload)?;
+                }
+                Field::Unknown(false) => {
+                    cursor.number()?;
+                }
+                Field::Arg(n) => event.set_arg(n, cursor.signed()? as u64),
+                Field::Register(n) => event.set_register(n, cursor.number()?),
+                Field::Stack(user) => {
+                    let count = few(&mut cursor)?;
+                    let mut frames = Vec::new();
+                    let mut frame = 0u64;
+                    for _ in 0..count {
+                        frame = frame.wrapping_add_signed(cursor.signed()?);
+                        frames.push(frame);
+                    }
+                    event.set_stack(user, frames);
+                }
+                Field::Memory => {
+                    for _ in 0..few(&mut cursor)? {
+                        let flags = cursor.byte()?;
+                        let space = if flags & 1 == 0 { Space::Any } else { Space::User };
+                        let address = cursor.number()?;
+                        let bytes = match flags & 2 {
+                            0 => None,
+                            _ => Some(text(&mut cursor, &mut self.texts, &self.payload)?),
+                        };
+                        event.add_memory(space, address, bytes);
+                    }
+                }
+                Field::Answers => {
+                    for _ in 0..few(&mut cursor)? {
+                        event.push_answer(cursor.number()?);
+                    }
+                }
+            }
+        }
+        self.at = cursor.at;
+        Ok(())
+    }
+}
+
+fn few(cursor: &mut Cursor<'_>) -> Result<u64, FileError> {
+    let count = cursor.number()?;
+    if count > MOST { cursor.bad("too many of something") } else { Ok(count) }
+}
+
+/// A string of the chunk, new or met before.
+fn text<'a>(
+    cursor: &mut Cursor<'_>,
+    texts: &mut Vec<Range<usize>>,
+    payload: &'a [u8],
+) -> Result<&'a [u8], FileError> {
+    let number = cursor.number()? as usize;
+    let range = match texts.get(number) {
+        Some(range) => range.clone(),
+        None if number == texts.len() => {
+            let range = cursor.range()?;
+            texts.push(range.clone());
+            range
+        }
+        None => return cursor.bad("a string that was not there before"),
+    };
+    Ok(payload.get(range).unwrap_or(&[]))
+}
+
+fn pairs(cursor: &mut Cursor<'_>) -> Result<Vec<(String, String)>, FileError> {
+    let mut pairs = Vec::new();
+    while !cursor.is_empty() {
+        pairs.push((cursor.text()?, cursor.text()?));
+    }
+    Ok(pairs)
+}
+
+fn losses(cursor: &mut Cursor<'_>) -> Result<Vec<Loss>, FileError> {
+    let mut losses = Vec::new();
+    while !cursor.is_empty() {
+        losses.push(Loss { what: cursor.text()?, count: cursor.number()? });
+    }
+    Ok(losses)
+}
+
+fn symbols(cursor: &mut Cursor<'_>) -> Result<Vec<(Option<u32>, u64, Symbol)>, FileError> {
+    let mut symbols = Vec::new();
+    while !cursor.is_empty() {
+        let pid = cursor.number()?.checked_sub(1).map(|pid| pid as u32);
+        let (address, module) = (cursor.number()?, cursor.text()?);
+        let name = if cursor.byte()? == 0 { None } else { Some(cursor.text()?) };
+        let (offset, module_base) = (cursor.number()?, cursor.number()?);
+        symbols.push((pid, address, Symbol { module, name, offset, module_base }));
+    }
+    Ok(symbols)
+}
+
+/// What is known of a recording without reading its events.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    pub machine: Machine,
+    pub schemas: Vec<Schema>,
+    pub meta: Vec<(String, String)>,
+    /// By process (`None`: the kernel) and address.
+    pub symbols: HashMap<(Option<u32>, u64), Symbol>,
+    pub losses: Vec<Loss>,
+    /// What is missing, one line each.
+    pub damage: Vec<String>,
+    /// Was the recording ended properly?
+    pub whole: bool,
+}
+
+impl Overview {
+    /// An empty recording of a machine.
+    pub fn new(machine: Machine) -> Overview {
+        Overview {
+            machine,
+            schemas: Vec::new(),
+            meta: Vec::new(),
+            symbols: HashMap::new(),
+            losses: Vec::new(),
+            damage: Vec::new(),
+            whole: false,
+        }
+    }
+}
+
+/// Reads everything but the events, which are passed over.
+pub fn skim<R: Read + std::io::Seek>(input: R) -> Result<Overview, FileError> {
+    let mut reader = Reader::new(input)?;
+    let mut overview = Overview::new(reader.machine);
+    let mut event = Event::default();
+    loop {
+        if let Some(taken) = chunk::pass_over(&mut reader.input, kind::EVENTS)? {
+            reader.position += taken;
+            continue;
+        }
+        match reader.next(&mut event)? {
+            Item::Event => {
+                reader.at = reader.payload.len();
+            }
+            Item::Probes(schemas) => overview.schemas.extend(schemas),
+            Item::Meta(meta) => overview.meta.extend(meta),
+            Item::Losses(losses) => overview.losses.extend(losses),
+            Item::Symbols(symbols) => {
+                let named = symbols.into_iter().map(|(pid, address, symbol)| ((pid, address), symbol));
+                overview.symbols.extend(named);
+            }
+            Item::Damage(what) => overview.damage.push(what),
+            Item::End { whole } => {
+                overview.whole = whole;
+                return Ok(overview);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Recordings that are whole, cut off, damaged and made up.
+
+use super::*;
+use crate::event::Event;
+use duotrace_core::ir::{Builtin, Space};
+use duotrace_core::probe::{Probe, ProbeId};
+use duotrace_core::record::Symbol;
+
+fn schema(id: u32) -> Schema {
+    let name = |text: &str| text.to_string();
+    Schema {
+        probe: Probe {
+            id: ProbeId(id),
+            provider: name("pid"),
+            module: name("a.out"),
+            function: format!("f{id}"),
+            name: name("entry"),
+            args: None,
+        },
+        fields: vec![
+            Field::Number(Builtin::Uid),
+            Field::Text(Builtin::Execname),
+            Field::Arg(0),
+            Field::Stack(true),
+            Field::Memory,
+            Field::Answers,
+        ],
+    }
+}
+
+fn event(n: u64) -> Event {
+    let mut event = Event::default();
+    (event.probe, event.time) = (ProbeId(1 + (n % 2) as u32), 1000 + n * 7);
+    (event.cpu, event.pid, event.tid) = (1, 42, 43);
+    event.set_number(Builtin::Uid, 1000);
+    event.set_text(Builtin::Execname, format!("name{}", n % 5).as_bytes());
+    event.set_arg(0, n.wrapping_neg());
+    event.set_stack(true, vec![0x40_0000 + n, 0x40_1000]);
+    event.add_memory(Space::User, 0x1000, Some(b"text\0"));
+    event.add_memory(Space::User, 0x2000, None);
+    event.push_answer(n);
+    event
+}
+
+fn recording(events: u64) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), Machine::here(5)).unwrap();
+    writer.meta(&[("script", "BEGIN { }")]).unwrap();
+    writer.probes(&[schema(1), schema(2)]).unwrap();
+    for n in 0..events {
+        writer.event(&event(n)).unwrap();
+        if n % 100 == 99 {
+            writer.flush().unwrap();
+        }
+    }
+    writer.losses(&[Loss { what: "drops".into(), count: 3 }]).unwrap();
+    let symbol = Symbol { module: "a.out".into(), name: Some("f".into()), offset: 4, module_base: 0x40_0000 };
+    writer.symbols(&[(Some(42), 0x40_0004, symbol)]).unwrap();
+    writer.finish().unwrap()
+}
+
+/// Events read, damages, whether it was whole; or the error.
+fn read(bytes: &[u8]) -> Result<(u64, Vec<String>, bool), FileError> {
+    let mut reader = Reader::new(bytes)?;
+    let mut into = Event::default();
+    let (mut count, mut damages) = (0, Vec::new());
+    loop {
+        match reader.next(&mut into)? {
+            Item::Event => count += 1,
+            Item::Damage(what) => damages.push(what),
+            Item::End { whole } => return Ok((count, damages, whole)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn events_come_back() {
+    let bytes = recording(1000);
+    let mut reader = Reader::new(&bytes[..]).unwrap();
+    let mut into = Event::default();
+    let mut n = 0;
+    loop {
+        match reader.next(&mut into).unwrap() {
+            Item::Event => {
+                assert_eq!(format!("{into:?}"), format!("{:?}", event(n)));
+                n += 1;
+            }
+            Item::End { whole } => break assert!(whole),
+            Item::Damage(what) => panic!("{what}"),
+            _ => {}
+        }
+    }
+    assert_eq!(n, 1000);
+    assert!(bytes.len() < 20_000, "{}", bytes.len());
+}
+
+#[test]
+fn a_file_cut_anywhere_gives_its_whole_chunks() {
+    let bytes = recording(500);
+    let mut before = 0;
+    for end in 0..bytes.len() {
+        match read(&bytes[..end]) {
+            Ok((count, damages, whole)) => {
+                assert!(!whole && !damages.is_empty(), "{end}");
+                assert!(count >= before && count % 100 == 0, "{end}: {count}");
+                before = count;
+            }
+            Err(FileError::Bad(what)) => assert!(end < 32 && !what.is_empty(), "{end}: {what}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(before, 500);
+}
+
+#[test]
+fn every_flipped_byte_is_noticed() {
+    let bytes = recording(300);
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        if let Ok((count, damages, whole)) = read(&damaged) {
+            assert!(!damages.is_empty() || !whole, "byte {at}");
+            assert!(count <= 300);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_recording_is_said() {
+    let message = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
+    assert_eq!(message(b""), "the file is empty");
+    assert_eq!(message(b"#!/usr/sbin/dtrace -s"), "not a recording");
+    let mut future = recording(0);
+    future[8] = 9;
+    assert_eq!(message(&future), "the recording has format 9.0; this program reads 1.x");
+}
+
+/// Payloads with right checksums and wrong contents.
+#[test]
+fn hostile_payloads_are_bounded() {
+    let mut state = 0x1234_5678_9abc_def1u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let rounds = if cfg!(debug_assertions) { 3000 } else { 100_000 };
+    for _ in 0..rounds {
+        let mut bytes = Vec::new();
+        chunk::write_header(&mut bytes, Machine::here(0)).unwrap();
+        let mut probes = Vec::new();
+        schema(1).write(&mut probes);
+        chunk::write(&mut bytes, chunk::kind::PROBES, &probes).unwrap();
+        let kind = 1 + (random() % 8) as u8;
+        let mut payload: Vec<u8> = (0..random() % 60).map(|_| random() as u8 & 0x9f).collect();
+        if random() % 2 == 0 {
+            // A real chunk with some bytes changed.
+            payload = match kind {
+                chunk::kind::PROBES => probes.clone(),
+                _ => vec![0, 1, 2, 1, 42, 43, 5, 0, 1, b'x', 3, 1, 8, 1, 3, 16, 1, 1, b'y', 1, 9],
+            };
+            for _ in 0..1 + random() % 4 {
+                let at = random() as usize % payload.len();
+                payload[at] = random() as u8;
+            }
+        }
+        chunk::write(&mut bytes, kind, &payload).unwrap();
+        let _ = read(&bytes);
+    }
+}

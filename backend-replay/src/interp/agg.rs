@@ -1,0 +1,187 @@
+//! Aggregations: keys as bytes, partial values as words, handed to `core::aggregate` when asked.
+
+use super::record::is_user;
+use super::{Firing, Res};
+use crate::hash::Fast;
+use duotrace_core::aggregate::{AggError, AggFunc, Aggregation};
+use duotrace_core::ir::{AggId, AggregationDef, Expr, SymbolKind, Ty};
+use duotrace_core::record::{SymKind, SymValue, UserStack, Value};
+use std::collections::HashMap;
+
+/// The values of one aggregation since they were last handed over.
+#[derive(Debug)]
+pub(super) struct Table {
+    func: AggFunc,
+    width: usize,
+    index: HashMap<Box<[u8]>, usize, Fast>,
+    words: Vec<i64>,
+}
+
+impl Table {
+    pub fn new(func: AggFunc) -> Table {
+        Table { func, width: func.words(), index: HashMap::default(), words: Vec::new() }
+    }
+
+    fn update(&mut self, key: &[u8], value: i64, increment: i64) {
+        let at = match self.index.get(key) {
+            Some(at) => *at,
+            None => {
+                let at = self.words.len();
+                self.words.extend(self.func.identity());
+                self.index.insert(key.into(), at);
+                at
+            }
+        };
+        let Some(words) = self.words.get_mut(at..at + self.width) else { return };
+        match (self.func, words) {
+            (AggFunc::Count, [count]) => *count = count.wrapping_add(1),
+            (AggFunc::Sum, [sum]) => *sum = sum.wrapping_add(value),
+            (AggFunc::Min, [least]) => *least = value.min(*least),
+            (AggFunc::Max, [most]) => *most = value.max(*most),
+            (func, words) => func.update(words, value, increment),
+        }
+    }
+
+    /// Merges everything into an aggregation and forgets it.
+    pub fn drain(&mut self, def: &AggregationDef, into: &mut Aggregation) -> Result<(), AggError> {
+        for (key, at) in self.index.drain() {
+            let words = self.words.get(at..at + self.width).unwrap_or(&[]);
+            into.merge_partial(decode(&def.key, &key), words)?;
+        }
+        self.words.clear();
+        Ok(())
+    }
+}
+
+/// Takes a key apart.
+fn decode(types: &[Ty], mut key: &[u8]) -> Vec<Value> {
+    let word = |key: &mut &[u8]| match key.split_first_chunk::<8>() {
+        Some((head, rest)) => {
+            *key = rest;
+            u64::from_le_bytes(*head)
+        }
+        None => 0,
+    };
+    let take = |key: &mut &[u8], size: usize| {
+        let (head, rest) = key.split_at(size.min(key.len()));
+        *key = rest;
+        head.to_vec()
+    };
+    types
+        .iter()
+        .map(|ty| match *ty {
+            Ty::Int { bytes, signed } => Value::int_of(word(&mut key), bytes, signed),
+            Ty::Str => {
+                let length = word(&mut key) as usize;
+                Value::Str(take(&mut key, length))
+            }
+            Ty::Bytes(size) => Value::Bytes(take(&mut key, size as usize)),
+            Ty::Stack(spec) => {
+                let count = word(&mut key);
+                let pid = if spec.user { word(&mut key) as u32 } else { 0 };
+                let frames: Vec<u64> =
+                    (0..count.min(u64::from(spec.frames))).map(|_| word(&mut key)).collect();
+                match spec.user {
+                    true => Value::UStack(UserStack { pid, frames, helper: Vec::new() }),
+                    false => Value::KStack(frames),
+                }
+            }
+            Ty::Symbol(kind) => {
+                let pid = if is_user(kind) { word(&mut key) as u32 } else { 0 };
+                let addr = word(&mut key);
+                let kind = match kind {
+                    SymbolKind::Sym | SymbolKind::Func => SymKind::Sym,
+                    SymbolKind::Mod => SymKind::Mod,
+                    SymbolKind::Usym | SymbolKind::Ufunc => SymKind::Usym,
+                    SymbolKind::Umod => SymKind::Umod,
+                    SymbolKind::Uaddr => SymKind::Uaddr,
+                };
+                Value::Sym(SymValue { kind, pid, addr })
+            }
+            Ty::Void => Value::Str(Vec::new()),
+        })
+        .collect()
+}
+
+impl<'a> Firing<'a> {
+    /// `@agg[key] = func(value, increment)`.
+    pub(super) fn aggregate(
+        &mut self,
+        id: AggId,
+        key: &'a [Expr],
+        value: Option<&'a Expr>,
+        increment: Option<&'a Expr>,
+    ) -> Res {
+        let mut buffer = std::mem::take(&mut self.machine.key);
+        buffer.clear();
+        let result = self.aggregate_into(&mut buffer, id, key, value, increment);
+        self.machine.key = buffer;
+        result
+    }
+
+    fn aggregate_into(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        id: AggId,
+        key: &'a [Expr],
+        value: Option<&'a Expr>,
+        increment: Option<&'a Expr>,
+    ) -> Res {
+        let Some(def) = self.program.aggregations.get(id.0 as usize) else { return Ok(()) };
+        // Strings are evaluated last, as the kernel's code does it; each part still goes to its own place.
+        let late = def.key.contains(&Ty::Str) && def.key.iter().any(|ty| *ty != Ty::Str);
+        if late {
+            let mut parts: Vec<Vec<u8>> = vec![Vec::new(); def.key.len()];
+            for strings in [false, true] {
+                for ((ty, part), out) in def.key.iter().zip(key).zip(&mut parts) {
+                    if (*ty == Ty::Str) == strings {
+                        self.key_part(out, *ty, part)?;
+                    }
+                }
+            }
+            parts.iter().for_each(|part| buffer.extend_from_slice(part));
+        } else {
+            for (ty, part) in def.key.iter().zip(key) {
+                self.key_part(buffer, *ty, part)?;
+            }
+        }
+        let value = match value {
+            Some(value) => self.scalar(value)? as i64,
+            None => 1,
+        };
+        let increment = match increment {
+            Some(increment) => self.scalar(increment)? as i64,
+            None => 1,
+        };
+        if let Some(table) = self.machine.tables.get_mut(id.0 as usize) {
+            table.update(buffer, value, increment);
+        }
+        Ok(())
+    }
+
+    fn key_part(&mut self, out: &mut Vec<u8>, ty: Ty, part: &'a Expr) -> Res {
+        match ty {
+            Ty::Str => {
+                // NULL and the empty string print alike and are one key.
+                let text = self.string(part)?;
+                out.extend((text.text().len() as u64).to_le_bytes());
+                out.extend_from_slice(text.text());
+                self.give_back(text);
+            }
+            Ty::Bytes(_) => out.extend(self.bytes(part)?),
+            Ty::Stack(spec) => {
+                for word in self.stack(spec)? {
+                    out.extend(word.to_le_bytes());
+                }
+            }
+            Ty::Symbol(kind) => {
+                if is_user(kind) {
+                    out.extend(u64::from(self.event.pid).to_le_bytes());
+                }
+                out.extend(self.scalar(part)?.to_le_bytes());
+            }
+            _ => out.extend(self.scalar(part)?.to_le_bytes()),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! A session that also writes what its program reads to a file.
+
+use super::plan::Plan;
+use crate::event::Event;
+use crate::file::{FileError, Loss, Machine, Writer};
+use duotrace_core::aggregate::Aggregation;
+use duotrace_core::backend::{BackendError, Event as Delivered, Session, Sink};
+use duotrace_core::diagnostic::SourceMap;
+use duotrace_core::ir::{AggId, ClauseId, SymbolKind, Ty};
+use duotrace_core::record::{Symbol, Symbols};
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::time::Instant;
+
+/// Addresses that get names at most.
+const MOST_SYMBOLS: usize = 1 << 20;
+
+/// How a recording went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub events: u64,
+    /// Events that could not be written: of probes that appeared later.
+    pub unknown: u64,
+    /// Records that the kernel lost.
+    pub lost: u64,
+}
+
+/// A session of a program that [`super::plan`] has made, and the file it fills.
+pub struct Recording<W: Write> {
+    inner: Box<dyn Session>,
+    plan: Plan,
+    writer: Option<Writer<W>>,
+    event: Event,
+    /// By process (`None`: the kernel) and address.
+    symbols: HashMap<(Option<u32>, u64), Option<Symbol>>,
+    losses: BTreeMap<String, u64>,
+    summary: Summary,
+    failed: Option<FileError>,
+}
+
+/// Takes the recorder's records out of the stream.
+struct Tap<'a, W: Write> {
+    plan: &'a Plan,
+    writer: &'a mut Option<Writer<W>>,
+    event: &'a mut Event,
+    symbols: &'a mut HashMap<(Option<u32>, u64), Option<Symbol>>,
+    losses: &'a mut BTreeMap<String, u64>,
+    summary: &'a mut Summary,
+    failed: &'a mut Option<FileError>,
+    sink: &'a mut dyn Sink,
+}
+
+impl<W: Write> Sink for Tap<'_, W> {
+    fn event(&mut self, event: Delivered<'_>) {
+        match &event {
+            Delivered::Record { probe, provider_pid, clause, cpu, timestamp, data }
+                if clause.0 >= self.plan.first =>
+            {
+                self.event.clear();
+                (self.event.probe, self.event.cpu, self.event.pid) = (*probe, *cpu, *provider_pid);
+                self.event.time = *timestamp;
+                let pid = *provider_pid;
+                let symbols = &mut *self.symbols;
+                let mut symbol = |kind, address| {
+                    let user = Ty::Symbol(kind) != Ty::Symbol(SymbolKind::Sym)
+                        && !matches!(kind, SymbolKind::Mod | SymbolKind::Func);
+                    if symbols.len() < MOST_SYMBOLS {
+                        symbols.entry((user.then_some(pid), address)).or_default();
+                    }
+                };
+                if self.plan.event(*clause, data, self.event, &mut symbol).is_none() {
+                    self.summary.unknown += 1;
+                    return;
+                }
+                for user in [false, true] {
+                    for frame in self.event.stack(user).unwrap_or(&[]) {
+                        if self.symbols.len() < MOST_SYMBOLS {
+                            self.symbols.entry((user.then_some(pid), *frame)).or_default();
+                        }
+                    }
+                }
+                if let Some(writer) = self.writer
+                    && let Err(error) = writer.event(self.event)
+                {
+                    *self.failed = Some(error);
+                    *self.writer = None;
+                }
+            }
+            Delivered::Drop { kind, count, .. } => {
+                *self.losses.entry(format!("{kind:?}")).or_default() += count;
+                self.summary.lost += count;
+                self.sink.event(event);
+            }
+            _ => self.sink.event(event),
+        }
+    }
+}
+
+impl<W: Write> Recording<W> {
+    /// `inner` has loaded the plan's program. `meta` is what the file says about itself.
+    pub fn new(
+        inner: Box<dyn Session>,
+        plan: Plan,
+        out: W,
+        machine: Machine,
+        meta: &[(&str, &str)],
+    ) -> Result<Recording<W>, FileError> {
+        let mut writer = Writer::new(out, machine)?;
+        writer.meta(meta)?;
+        writer.probes(&plan.schemas)?;
+        Ok(Recording {
+            inner,
+            plan,
+            writer: Some(writer),
+            event: Event::default(),
+            symbols: HashMap::new(),
+            losses: BTreeMap::new(),
+            summary: Summary::default(),
+            failed: None,
+        })
+    }
+
+    /// How it went so far.
+    pub fn summary(&self) -> Summary {
+        let events = self.writer.as_ref().map_or(self.summary.events, Writer::events);
+        Summary { events, ..self.summary.clone() }
+    }
+
+    /// Lets the inner session deliver through the tap.
+    fn through(
+        &mut self,
+        sink: &mut dyn Sink,
+        act: impl FnOnce(&mut dyn Session, &mut dyn Sink) -> Result<(), BackendError>,
+    ) -> Result<(), BackendError> {
+        let mut tap = Tap {
+            plan: &self.plan,
+            writer: &mut self.writer,
+            event: &mut self.event,
+            symbols: &mut self.symbols,
+            losses: &mut self.losses,
+            summary: &mut self.summary,
+            failed: &mut self.failed,
+            sink,
+        };
+        act(self.inner.as_mut(), &mut tap)?;
+        self.name_addresses();
+        match self.failed.take() {
+            Some(error) => Err(BackendError::new(format!("cannot write the recording: {error}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Names for addresses that are new, as long as their processes live.
+    fn name_addresses(&mut self) {
+        let symbols = self.inner.symbols();
+        for ((pid, address), name) in &mut self.symbols {
+            if name.is_none() {
+                let found = match pid {
+                    Some(pid) => symbols.user(*pid, *address),
+                    None => symbols.kernel(*address),
+                };
+                // What has no name now is not asked for again: an empty module marks it.
+                *name = Some(found.unwrap_or(Symbol {
+                    module: String::new(),
+                    name: None,
+                    offset: 0,
+                    module_base: 0,
+                }));
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), FileError> {
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        let losses: Vec<Loss> =
+            self.losses.iter().map(|(what, count)| Loss { what: what.clone(), count: *count }).collect();
+        if !losses.is_empty() {
+            writer.losses(&losses)?;
+        }
+        let mut named: Vec<(Option<u32>, u64, Symbol)> = self
+            .symbols
+            .drain()
+            .filter_map(|((pid, address), symbol)| {
+                Some((pid, address, symbol.filter(|symbol| !symbol.module.is_empty())?))
+            })
+            .collect();
+        named.sort_by_key(|(pid, address, _)| (*pid, *address));
+        writer.symbols(&named)?;
+        self.summary.events = writer.events();
+        writer.finish()?;
+        Ok(())
+    }
+}
+
+impl<W: Write> Session for Recording<W> {
+    fn start(&mut self, sink: &mut dyn Sink) -> Result<(), BackendError> {
+        self.through(sink, |session, sink| session.start(sink))
+    }
+
+    fn poll(&mut self, deadline: Instant, sink: &mut dyn Sink) -> Result<(), BackendError> {
+        self.through(sink, |session, sink| session.poll(deadline, sink))
+    }
+
+    fn snapshot(&mut self, agg: AggId, into: &mut Aggregation) -> Result<(), BackendError> {
+        self.inner.snapshot(agg, into)
+    }
+
+    fn stop(&mut self, sink: &mut dyn Sink) -> Result<(), BackendError> {
+        self.through(sink, |session, sink| session.stop(sink))?;
+        self.finish().map_err(|error| BackendError::new(format!("cannot write the recording: {error}")))
+    }
+
+    fn enabled(&self, clause: ClauseId) -> usize {
+        self.inner.enabled(clause)
+    }
+
+    fn symbols(&mut self) -> &mut dyn Symbols {
+        self.inner.symbols()
+    }
+
+    fn listing(&self, sources: &SourceMap) -> Option<String> {
+        self.inner.listing(sources)
+    }
+}

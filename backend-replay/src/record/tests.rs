@@ -1,0 +1,125 @@
+//! A recording made of a replay: the rewritten program reads the same and says so.
+
+use super::*;
+use crate::Replay;
+use crate::event::Event;
+use crate::file::{Item, Machine, Reader};
+use crate::interp::{self, Config};
+use duotrace_core::backend::{Backend, Event as Delivered, Sink};
+use duotrace_core::ir::{ClauseId, verify};
+use duotrace_core::options::Options;
+use duotrace_core::probe::ProbeId;
+use duotrace_core::sema::{self, CompileConfig, ProgramKind, ProgramText};
+
+const EVENTS: &str = "
+1s   syscall::open:entry  pid=5 execname=cat arg0=0x1000 uid=7 mem:0x1000=\"/etc/passwd\"
++1us syscall::open:return pid=5 execname=cat arg0=3 errno=0 mem:0x1000=\"/etc/passwd\"
++1us syscall::open:entry  pid=5 execname=cat arg0=8
+";
+
+#[derive(Default)]
+struct Delivery(Vec<String>);
+
+impl Sink for Delivery {
+    fn event(&mut self, event: Delivered<'_>) {
+        match event {
+            Delivered::Record { probe, clause, data, .. } => {
+                self.0.push(format!("{} {} {data:?}", probe.0, clause.0));
+            }
+            Delivered::Fault(fault) => {
+                self.0.push(format!("{} {} fault {}", fault.probe.0, fault.clause.0, fault.address))
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a program delivers for events.
+fn run(
+    program: &duotrace_core::ir::Program,
+    events: &mut [Event],
+    replay: &Replay,
+) -> Result<Vec<String>, String> {
+    let mut machine = interp::Machine::new(program, Config::default());
+    let mut delivery = Delivery::default();
+    for event in events {
+        let enabled = |clause: &&usize| {
+            let clause = &program.clauses[**clause];
+            clause.probes.iter().any(|enabling| enabling.probes.contains(&event.probe))
+        };
+        let all: Vec<usize> = (0..program.clauses.len()).collect();
+        let clauses: Vec<ClauseId> = all.iter().filter(enabled).map(|id| ClauseId(*id as u32)).collect();
+        let names = |id: ProbeId| replay.probe(id).cloned();
+        machine.fire(program, &clauses, event, &names, &mut delivery)?;
+    }
+    Ok(delivery.0)
+}
+
+#[test]
+fn a_recording_gives_the_same_run() {
+    let script = "syscall::open:entry { self->path = arg0; @[execname, copyinstr(arg0, 5)] = count(); }
+        syscall::open:return /self->path && copyinstr(self->path) != \"\"/
+        { printf(\"%s %d %d %d\", copyinstr(self->path), arg0, timestamp, *(int *)copyin(self->path, 4)); exit(0); }
+        syscall::open:return { trace(errno); trace(rand()); }
+        syscall::open:entry { trace(uid); ustack(); usym(arg0); }";
+    let mut replay = Replay::from_text(EVENTS).expect("events");
+    let mut options = Options::new();
+    let text = ProgramText { name: "t.d".into(), text: script.into(), kind: ProgramKind::Script };
+    let compiled = sema::compile(&[text], &CompileConfig::default(), &mut options, &mut replay);
+    assert!(compiled.error().is_none(), "{:?}", compiled.diags);
+    let mut program = compiled.program;
+    // Answers of hand-made events are a generator's; those of a recording are what came.
+    let plan = plan(&program, &|id| replay.probe(id).cloned());
+    verify::verify(&plan.program).expect("well-typed");
+    assert_eq!(plan.notes, Vec::<String>::new());
+    let (_, mut events) = crate::synthetic::parse(EVENTS).expect("events");
+
+    // The rewritten program delivers what the script's does, and its own records besides.
+    let live = run(&plan.program, &mut events.clone(), &replay).expect("runs");
+    let (own, recorded): (Vec<String>, Vec<String>) = live.into_iter().partition(|line| {
+        let clause: u32 = line.split(' ').nth(1).and_then(|n| n.parse().ok()).expect("clause");
+        clause < plan.first
+    });
+    assert_eq!(recorded.len(), 3);
+    assert!(own.iter().any(|line| line.ends_with("fault 8")), "{own:?}");
+
+    // Through a file and back: the script over the recording delivers the same.
+    struct Keep<'a>(&'a Plan, crate::file::Writer<Vec<u8>>);
+    impl Sink for Keep<'_> {
+        fn event(&mut self, event: Delivered<'_>) {
+            let Delivered::Record { probe, clause, data, provider_pid, cpu, .. } = event else { return };
+            let mut into = Event::default();
+            (into.probe, into.pid, into.cpu) = (probe, provider_pid, cpu);
+            if self.0.event(clause, data, &mut into, &mut |_, _| {}).is_some() {
+                self.1.event(&into).expect("written");
+            }
+        }
+    }
+    let mut writer = crate::file::Writer::new(Vec::new(), Machine::here(0)).expect("header");
+    writer.probes(&plan.schemas).expect("probes");
+    let mut keep = Keep(&plan, writer);
+    let mut machine = interp::Machine::new(&plan.program, Config::default());
+    for event in &mut events {
+        let enabled = |index: &usize| {
+            plan.program.clauses[*index].probes.iter().any(|enabling| enabling.probes.contains(&event.probe))
+        };
+        let clauses: Vec<ClauseId> =
+            (0..plan.program.clauses.len()).filter(enabled).map(|id| ClauseId(id as u32)).collect();
+        let names = |id: ProbeId| replay.probe(id).cloned();
+        machine.fire(&plan.program, &clauses, event, &names, &mut keep).expect("fires");
+    }
+    let bytes = keep.1.finish().expect("finished");
+    let mut reader = Reader::new(&bytes[..]).expect("header");
+    let mut again = Vec::new();
+    loop {
+        let mut event = Event::default();
+        match reader.next(&mut event).expect("reads") {
+            Item::Event => again.push(event),
+            Item::End { whole } => break assert!(whole),
+            _ => {}
+        }
+    }
+    assert_eq!(again.len(), 3);
+    program.strsize = plan.program.strsize;
+    assert_eq!(run(&program, &mut again, &replay), Ok(own));
+}

@@ -1,0 +1,193 @@
+//! The backend that runs programs over a recording: its probes are the recording's,
+//! its clock is the events' times.
+//!
+//! `timers` are the tick and profile probes of virtual time, `symbols` the names
+//! that the recording has, `running` the session.
+
+mod running;
+mod symbols;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+use crate::event::Event;
+use crate::file::{FileError, Item, Machine, Overview, Reader, Schema, skim};
+use crate::synthetic;
+use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
+use duotrace_core::ir::Program;
+use duotrace_core::options::Options;
+use duotrace_core::probe::{Probe, ProbeDesc, ProbeId, is_glob};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Seek};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Where events come from.
+#[derive(Clone, Debug)]
+enum Origin {
+    File(PathBuf),
+    /// Written by hand.
+    Text(Rc<Vec<Event>>),
+}
+
+/// A recording as a system that can be traced.
+#[derive(Debug)]
+pub struct Replay {
+    origin: Origin,
+    overview: Rc<Overview>,
+    probes: Rc<BTreeMap<u32, Probe>>,
+    /// Probes of virtual time: their period in ns.
+    timers: BTreeMap<u32, u64>,
+    /// Wait between events as long as it took when they were recorded.
+    realtime: bool,
+}
+
+impl Replay {
+    /// Opens a recording and reads what is known about it; events are read when a program runs.
+    pub fn open(path: &Path) -> Result<Replay, FileError> {
+        let mut input = BufReader::new(File::open(path)?);
+        let overview = skim(&mut input)?;
+        Ok(Replay::new(Origin::File(path.to_path_buf()), overview))
+    }
+
+    /// Events in their text form; see [`synthetic`]. The error names a line.
+    pub fn from_text(text: &str) -> Result<Replay, String> {
+        let (schemas, events) = synthetic::parse(text)?;
+        let machine = Machine { big_endian: false, pointer: 8, wall: 0 };
+        let overview = Overview { schemas, ..Overview::new(machine) };
+        Ok(Replay::new(Origin::Text(Rc::new(events)), overview))
+    }
+
+    fn new(origin: Origin, overview: Overview) -> Replay {
+        let probes =
+            overview.schemas.iter().map(|schema| (schema.probe.id.0, schema.probe.clone())).collect();
+        let (overview, probes) = (Rc::new(overview), Rc::new(probes));
+        Replay { origin, overview, probes, timers: BTreeMap::new(), realtime: false }
+    }
+
+    /// Wait between events as long as it took when they were recorded?
+    pub fn set_realtime(&mut self, realtime: bool) {
+        self.realtime = realtime;
+    }
+
+    /// What the recording says about itself: `script`, `target`, ...
+    pub fn meta(&self, name: &str) -> Option<&str> {
+        self.overview.meta.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What is missing of the recording, in words.
+    pub fn damage(&self) -> &[String] {
+        &self.overview.damage
+    }
+
+    /// What is known of the recording.
+    pub fn overview(&self) -> &Overview {
+        &self.overview
+    }
+
+    fn add(&mut self, names: [&str; 4]) -> ProbeId {
+        let id = ProbeId(self.probes.last_key_value().map_or(0, |(id, _)| *id).saturating_add(1));
+        let [provider, module, function, name] = names.map(str::to_string);
+        let probe = Probe { id, provider, module, function, name, args: None };
+        Rc::make_mut(&mut self.probes).insert(id.0, probe);
+        id
+    }
+
+    fn matching(&self, desc: &ProbeDesc) -> Vec<ProbeId> {
+        let fits = |probe: &&Probe| match desc.id {
+            Some(id) => probe.id.0 == id,
+            None => desc.matches(&probe.provider, &probe.module, &probe.function, &probe.name),
+        };
+        self.probes.values().filter(fits).map(|probe| probe.id).collect()
+    }
+
+    /// The session's source of events, from the first one on.
+    fn source(&self) -> Result<Source, FileError> {
+        Ok(match &self.origin {
+            Origin::File(path) => {
+                let mut file = File::open(path)?;
+                file.rewind()?;
+                Source::File(Box::new(Reader::new(BufReader::with_capacity(1 << 20, file))?))
+            }
+            Origin::Text(events) => Source::Text(Rc::clone(events), 0),
+        })
+    }
+}
+
+/// Delivers a recording piece by piece.
+#[derive(Debug)]
+enum Source {
+    File(Box<Reader<BufReader<File>>>),
+    Text(Rc<Vec<Event>>, usize),
+}
+
+impl Source {
+    fn next(&mut self, event: &mut Event) -> Result<Item, FileError> {
+        match self {
+            Source::File(reader) => reader.next(event),
+            Source::Text(events, at) => match events.get(*at) {
+                Some(next) => {
+                    *at += 1;
+                    event.clone_from(next);
+                    Ok(Item::Event)
+                }
+                None => Ok(Item::End { whole: true }),
+            },
+        }
+    }
+}
+
+impl Backend for Replay {
+    fn name(&self) -> &'static str {
+        "replay"
+    }
+
+    fn match_probes(&mut self, desc: &ProbeDesc) -> Result<ProbeMatch, BackendError> {
+        let mut probes = self.matching(desc);
+        if probes.is_empty() && desc.id.is_none() {
+            // These exist without having been recorded.
+            for name in ["BEGIN", "END", "ERROR"] {
+                if desc.name == name && desc.matches("dtrace", "", "", name) {
+                    probes.push(self.add(["dtrace", "", "", name]));
+                }
+            }
+            if !is_glob(&desc.name)
+                && desc.matches("profile", "", "", &desc.name)
+                && let Some(period) = timers::period(&desc.name)
+            {
+                let id = self.add(["profile", "", "", &desc.name]);
+                self.timers.insert(id.0, period);
+                probes.push(id);
+            }
+        }
+        let mut notes = Vec::new();
+        if probes.is_empty() {
+            notes.push(format!("the recording has {} probes, none of them matches", self.probes.len()));
+        }
+        Ok(ProbeMatch { probes, notes, ..ProbeMatch::default() })
+    }
+
+    fn probe(&self, id: ProbeId) -> Option<&Probe> {
+        self.probes.get(&id.0)
+    }
+
+    fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
+        None
+    }
+
+    fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {
+        Ok(Box::new(running::Running::new(self, program, options)?))
+    }
+}
+
+/// Is a probe one of the three that the tracer itself has?
+fn is_own(probe: &Probe, name: &str) -> bool {
+    probe.provider == "dtrace" && probe.name == name
+}
+
+/// The probes of schemas that carry a name of the tracer.
+fn recorded(schemas: &[Schema], name: &str) -> Option<ProbeId> {
+    schemas.iter().find(|schema| is_own(&schema.probe, name)).map(|schema| schema.probe.id)
+}

@@ -1,0 +1,75 @@
+//! Tick and profile probes on virtual time: they fire when an event's time has come past theirs.
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Suffixes and their nanoseconds; `hz`, and none, is a rate.
+const UNITS: [(&str, u64); 14] = [
+    ("ns", 1),
+    ("nsec", 1),
+    ("us", 1_000),
+    ("usec", 1_000),
+    ("ms", 1_000_000),
+    ("msec", 1_000_000),
+    ("s", SECOND),
+    ("sec", SECOND),
+    ("m", 60 * SECOND),
+    ("min", 60 * SECOND),
+    ("h", 3_600 * SECOND),
+    ("hour", 3_600 * SECOND),
+    ("d", 86_400 * SECOND),
+    ("day", 86_400 * SECOND),
+];
+
+/// Period in nanoseconds of `tick-1s`, `profile-997`; `None` when it is no such name.
+pub(super) fn period(name: &str) -> Option<u64> {
+    let rest = name.strip_prefix("profile-").or_else(|| name.strip_prefix("tick-"))?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = rest.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    let period = match unit.to_ascii_lowercase().as_str() {
+        "" | "hz" => SECOND / number,
+        unit => number.checked_mul(UNITS.iter().find(|(name, _)| *name == unit)?.1)?,
+    };
+    (period > 0).then_some(period)
+}
+
+/// Timers that run.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    /// When it is due next, its period, its probe.
+    running: Vec<(u64, u64, u32)>,
+}
+
+impl Timers {
+    /// Starts timers at a time.
+    pub fn start(now: u64, periods: impl Iterator<Item = (u32, u64)>) -> Timers {
+        let running = periods.map(|(probe, period)| (now.saturating_add(period), period, probe)).collect();
+        Timers { running }
+    }
+
+    /// The timer that is due first, by `now` at the latest: its time and probe.
+    pub fn due(&mut self, now: u64) -> Option<(u64, u32)> {
+        let (at, period, probe) = self.running.iter_mut().min_by_key(|(at, _, probe)| (*at, *probe))?;
+        if *at > now {
+            return None;
+        }
+        let fired = (*at, *probe);
+        *at = at.saturating_add(*period);
+        Some(fired)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_fire_in_the_order_of_their_times() {
+        assert_eq!(period("tick-1s"), Some(SECOND));
+        assert_eq!(period("profile-1000hz"), Some(1_000_000));
+        assert_eq!((period("tick-0"), period("tick-1x"), period("tock-1")), (None, None, None));
+        let mut timers = Timers::start(100, [(1, 10), (2, 15)].into_iter());
+        let fired: Vec<(u64, u32)> = std::iter::from_fn(|| timers.due(130)).collect();
+        assert_eq!(fired, [(110, 1), (115, 2), (120, 1), (130, 1), (130, 2)]);
+    }
+}

@@ -1,0 +1,146 @@
+//! `--record` and `--replay`: files, what they say about themselves, what the user is told.
+
+use crate::flags::{Flag, Given};
+use crate::texts::{self, Named};
+use crate::{report, sys};
+use duotrace_core::backend::Session;
+use duotrace_core::sema::{ProgramKind, ProgramText};
+use duotrace_replay::Replay;
+use duotrace_replay::file::Machine;
+use duotrace_replay::record::{Plan, Recording, Summary};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+/// Flags that decide what a program does, by the name they have in a recording.
+const KEPT: [(Flag, &str); 8] = [
+    (Flag::Option, "option"),
+    (Flag::BufferSize, "bufsize"),
+    (Flag::Conformance, "conformance"),
+    (Flag::Quiet, "quiet"),
+    (Flag::Flow, "flow"),
+    (Flag::Destructive, "destructive"),
+    (Flag::ZeroMatches, "zdefs"),
+    (Flag::Verbose, "verbose"),
+];
+
+/// Kinds of program texts by name.
+const KINDS: [(ProgramKind, &str); 6] = [
+    (ProgramKind::Script, "script"),
+    (ProgramKind::Name, "name"),
+    (ProgramKind::Function, "function"),
+    (ProgramKind::Module, "module"),
+    (ProgramKind::Provider, "provider"),
+    (ProgramKind::Id, "id"),
+];
+
+/// Opens a recording; the error is a line for the user.
+pub fn open(path: &str, realtime: bool) -> Result<Replay, String> {
+    let mut replay = match Path::new(path).extension().is_some_and(|ext| ext == "events") {
+        true => {
+            let text = std::fs::read_to_string(path);
+            let text = text.map_err(|error| format!("failed to open {path}: {}", texts::reason(&error)))?;
+            Replay::from_text(&text).map_err(|error| format!("{path}: {error}"))?
+        }
+        false => Replay::open(Path::new(path)).map_err(|error| match error {
+            duotrace_replay::file::FileError::Io(error) => {
+                format!("failed to open {path}: {}", texts::reason(&error))
+            }
+            error => format!("{path}: {error}"),
+        })?,
+    };
+    replay.set_realtime(realtime);
+    Ok(replay)
+}
+
+/// What a recording says about its making.
+pub fn meta(
+    given: &Given,
+    programs: &[ProgramText],
+    names: &[Named],
+    targets: &[u32],
+) -> Vec<(String, String)> {
+    let mut meta = vec![("duotrace".to_string(), env!("CARGO_PKG_VERSION").to_string())];
+    let mut add = |name: &str, value: &str| meta.push((name.to_string(), value.to_string()));
+    for (flag, value) in &given.flags {
+        if let Some((_, name)) = KEPT.iter().find(|(kept, _)| kept == flag) {
+            add(&format!("flag:{name}"), value);
+        }
+    }
+    given.args.iter().for_each(|arg| add("arg", arg));
+    for (program, named) in programs.iter().zip(names) {
+        let kind = KINDS.iter().find(|(kind, _)| *kind == program.kind).map_or("", |(_, name)| name);
+        add("kind", kind);
+        add("name", &named.given);
+        add("text", &program.text);
+    }
+    if let Some(target) = targets.first() {
+        add("target", &target.to_string());
+    }
+    meta
+}
+
+/// The programs that were recorded; their options come before those in `given`.
+pub fn programs(replay: &Replay, given: &mut Given) -> (Vec<ProgramText>, Vec<Named>) {
+    let (mut programs, mut names, mut flags, mut args) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut kind, mut name) = (ProgramKind::Script, String::new());
+    for (key, value) in &replay.overview().meta {
+        match key.as_str() {
+            "arg" => args.push(value.clone()),
+            "kind" => {
+                let known = KINDS.iter().find(|(_, name)| name == value);
+                kind = known.map_or(ProgramKind::Script, |(kind, _)| *kind);
+            }
+            "name" => name.clone_from(value),
+            "text" => {
+                let what = if kind == ProgramKind::Script { "script" } else { "description" };
+                let end = name.find(['{', '/', ';']).filter(|_| what != "script").unwrap_or(name.len());
+                let short = name.get(..end).unwrap_or(&name).to_string();
+                let file = if what == "script" { name.clone() } else { String::new() };
+                programs.push(ProgramText { name: file, text: value.clone(), kind });
+                names.push(Named { what, name: short, given: name.clone() });
+            }
+            key => {
+                let flag = key.strip_prefix("flag:");
+                let kept = KEPT.iter().find(|(_, name)| Some(*name) == flag);
+                flags.extend(kept.map(|(flag, _)| (*flag, value.clone())));
+            }
+        }
+    }
+    flags.append(&mut given.flags);
+    given.flags = flags;
+    if given.args.is_empty() {
+        given.args = args;
+    }
+    (programs, names)
+}
+
+/// A session that also fills a file.
+pub fn recording(
+    path: &str,
+    session: Box<dyn Session>,
+    plan: Plan,
+    meta: &[(String, String)],
+) -> Result<Recording<BufWriter<File>>, String> {
+    for note in &plan.notes {
+        report::line(&format!("not recorded: {note}"));
+    }
+    let file = File::create(path);
+    let file = file.map_err(|error| format!("failed to open {path}: {}", texts::reason(&error)))?;
+    let meta: Vec<(&str, &str)> = meta.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let machine = Machine::here(sys::wall_offset());
+    Recording::new(session, plan, BufWriter::new(file), machine, &meta)
+        .map_err(|error| format!("failed to write {path}: {error}"))
+}
+
+/// Says how a recording went.
+pub fn report(path: &str, summary: &Summary) {
+    let mut text = format!("recorded {} events to {path}", summary.events);
+    if summary.lost > 0 {
+        text.push_str(&format!(", {} lost", summary.lost));
+    }
+    if summary.unknown > 0 {
+        text.push_str(&format!(", {} of probes that appeared later left out", summary.unknown));
+    }
+    report::line(&text);
+}

@@ -1,0 +1,9 @@
+What is forked while it is traced is traced by a glob; $target alone is the parent.
+options: -q
+program: forks 4 25
+--- script
+forks*:::tick { @all = count(); }
+forks$target:::tick { @one = count(); }
+END { printa("%@d %@d\n", @all, @one); }
+--- stdout
+175 25

@@ -1,0 +1,9 @@
+An operand that is no integer does not take the others with it.
+options: -q
+program: args
+--- script
+args*:::rfloat { printf("%d\n", arg1); }
+args*:::knone { printf("none\n"); }
+--- stdout
+-3
+none

@@ -1,0 +1,4 @@
+//! x
+use super::Test;
+/// x
+pub const TESTS: &[(&str, Test)] = &[];
