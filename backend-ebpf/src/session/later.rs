@@ -141,7 +141,7 @@ impl Running {
         let input = Input {
             program: &self.program,
             groups: &self.plan.groups,
-            limits: load::limits(&self.options),
+            limits: load::limits(&self.program, &self.options),
             target: load::target(&self.program, &self.plan.groups, &self.features)?,
             errors: self.plan.errors.clone(),
             probe: &|id| probe_for_programs(known, id),

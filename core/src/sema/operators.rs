@@ -204,7 +204,10 @@ impl Checker<'_> {
             _ => return Err(self.incompatible(op.text(), &left, &right, span)),
         };
         let size = match self.types.base(to) {
-            Type::Void => 1,
+            // The target has no size to count in.
+            Type::Void | Type::Function { .. } => {
+                return Err(self.incompatible(op.text(), &left, &right, span));
+            }
             _ => self.types.size(to).ok_or_else(|| {
                 Diag::error(
                     Tag::D_OP_INCOMPLETE,
@@ -311,6 +314,9 @@ impl Checker<'_> {
                 ),
             ));
         }
+        if !self.comparable(&left, &right) {
+            return Err(self.incompatible(op.text(), &left, &right, span));
+        }
         // As arithmetic would promote them; what is no integer compares unsigned.
         let pointer = self.types.pointee(left.ty).is_some() || self.types.pointee(right.ty).is_some();
         let promoted = self.types.integer(self.promote(left.ty, right.ty));
@@ -318,6 +324,16 @@ impl Checker<'_> {
         let a = cast(self.rvalue(left)?, wide);
         let b = cast(self.rvalue(right)?, wide);
         Ok(Node::value(int, binary(ir_op(op), a, b, ir::Ty::I32, span)))
+    }
+
+    /// May two scalars be compared? Pointers only with pointers to the same type or to void, and with 0.
+    fn comparable(&self, left: &Node, right: &Node) -> bool {
+        match (self.types.pointee(left.ty), self.types.pointee(right.ty)) {
+            (None, None) => true,
+            (Some(_), None) => right.constant() == Some(0),
+            (None, Some(_)) => left.constant() == Some(0),
+            (Some(_), Some(to)) => self.pointers_agree(left.ty, to),
+        }
     }
 
     pub(super) fn conditional(

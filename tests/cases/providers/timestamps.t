@@ -2,6 +2,8 @@ timestamp counts nanoseconds and does not go back; walltimestamp is the time of 
 options: -q
 program: late 50
 --- script
+self uint64_t last, v;
+int n, back;
 pid$target::work:entry /!self->last/ { self->last = timestamp; self->v = vtimestamp; }
 pid$target::work:entry { back += timestamp < self->last; self->last = timestamp; n++; }
 pid$target::work:entry /n == 50/

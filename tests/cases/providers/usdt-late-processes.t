@@ -1,16 +1,13 @@
-Several processes one after another, each its own provider name.
+Processes one after another of a program nobody ran when the tracer began: once it is known, each is traced from its
+first instruction.
 options: -q -Z -xswitchrate=10ms
-after: forks 3 20
+after: dlopener %{bin}/libduo.so 10 800
 stop: TERM
 --- script
 BEGIN { printf("armed\n"); }
-forks*:::tick { @[arg0] = count(); @p[probeprov] = count(); }
-forks*:::tick /probeprov != strjoin("forks", lltostr(pid))/ { wrong++; }
-END { printa("%d %@d\n", @); printf("%d\n", wrong); trunc(@p); }
+lib*:::tick /probeprov == strjoin("lib", lltostr(pid)) && probemod == "libduo.so"/ { @ = count(); }
+END { printa("%@d\n", @); }
 --- stdout
 armed
-0 20
-2 20
--1 20
-1 40
-0
+
+10

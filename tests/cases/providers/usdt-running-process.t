@@ -8,4 +8,5 @@ hits*:::tick { @ = count(); }
 END { printa("%@d\n", @); }
 --- stdout
 armed
+
 1000
