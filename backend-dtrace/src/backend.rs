@@ -214,7 +214,7 @@ impl Backend for Dtrace {
         }
         let probes = found.keys().map(|id| ProbeId(*id)).collect();
         self.listed.extend(found);
-        Ok(ProbeMatch { probes, open_ended: false, notes: Vec::new() })
+        Ok(ProbeMatch { probes, ..ProbeMatch::default() })
     }
 
     fn probe(&self, id: ProbeId) -> Option<&Probe> {

@@ -5,10 +5,14 @@
 //! `host` is where output goes, `sys` the calls of the C library.
 #![deny(unsafe_code)]
 
+mod backends;
 mod cpp;
+#[cfg(target_os = "linux")]
+mod ebpf;
 mod flags;
 mod header;
 mod host;
+mod libdtrace;
 mod list;
 mod replay;
 mod report;

@@ -1,31 +1,28 @@
 //! What a command line asks for, from options to exit status.
 
+use crate::backends::Choice;
 use crate::flags::{Flag, Given};
 use crate::host::{Console, Signals};
 use crate::texts::Named;
-use crate::{FAILURE, USAGE, flags, header, list, replay, report, sys, texts};
+use crate::{FAILURE, backends, flags, header, list, replay, report, sys, texts};
 use duotrace_core::backend::{Backend, BackendError, LoadError, Session};
-use duotrace_core::consumer::{self, Host};
+use duotrace_core::consumer::{self, Finished, Host};
 use duotrace_core::diagnostic::Diag;
-use duotrace_core::options::{Options, opt};
+use duotrace_core::options::{OptionError, Options, opt};
 use duotrace_core::sema::{self, CompileConfig, Compiled, ProgramKind, ProgramText};
-use duotrace_ebpf::process::child::{Child, EvalTime};
-use duotrace_ebpf::process::command::EnvChange;
-use duotrace_ebpf::{Ebpf, EbpfConfig};
 use duotrace_replay::record;
-use std::path::PathBuf;
 
 /// A run that cannot go on: its line has been written.
-struct Failed(u8);
+pub struct Failed(pub u8);
 
 /// A line for the user, then the end.
-fn fail(text: impl AsRef<str>) -> Failed {
+pub fn fail(text: impl AsRef<str>) -> Failed {
     report::line(text.as_ref());
     Failed(FAILURE)
 }
 
 /// A failure of the system, with what would help.
-fn refused(before: &str, error: &BackendError) -> Failed {
+pub fn refused(before: &str, error: &BackendError) -> Failed {
     let notes = if error.notes.is_empty() { String::new() } else { format!(" ({})", error.notes.join("; ")) };
     fail(format!("{before}{error}{notes}"))
 }
@@ -47,7 +44,8 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
         println!("dtrace: duotrace {}: D 2.0", env!("CARGO_PKG_VERSION"));
         return Ok(0);
     }
-    let options = options(given)?;
+    let choice = backends::choice(given).map_err(fail)?;
+    let options = options(given, choice)?;
     for (flag, what) in [
         (Flag::DataModel32, "-32: only 64-bit programs can be traced"),
         (Flag::Anonymous, "-A: anonymous tracing is not supported on this system"),
@@ -65,13 +63,7 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
     if given.has(Flag::Header) {
         return header::write(given, &programs, &names).map(|()| 0).map_err(fail);
     }
-    let targets = Targets::take(given, &options)?;
-    let mut backend = Ebpf::new(EbpfConfig {
-        targets: targets.pids.clone(),
-        children: targets.children,
-        virtual_providers: std::env::var_os("DUOTRACE_PROVIDERS").map(PathBuf::from),
-    });
-    trace(given, options, programs, &names, &targets.pids, &mut backend)
+    backends::trace(choice, given, options, programs, &names)
 }
 
 /// Runs the given programs, or those that were recorded, over a recording.
@@ -82,14 +74,14 @@ fn over_recording(given: &Given, path: &str, mut options: Options) -> Result<u8,
     if programs.is_empty() && !given.has(Flag::List) {
         let recorded = replay::programs(&replay, &mut given);
         (programs, names) = recorded;
-        options = self::options(&given)?;
+        options = self::options(&given, Choice::Ebpf)?;
     }
     let target = replay.meta("target").and_then(|pid| pid.parse().ok()).unwrap_or(0);
     trace(&given, options, programs, &names, &[target], &mut replay)
 }
 
 /// Compiles the programs and runs them.
-fn trace(
+pub fn trace(
     given: &Given,
     mut options: Options,
     programs: Vec<ProgramText>,
@@ -162,87 +154,53 @@ fn trace(
         }
     };
     let _ = console.flush();
+    Ok(exit_status(&finished, &options))
+}
+
+/// The exit status of a run: `exit()`'s argument, or the command's own under `-x childstatus`.
+pub fn exit_status(finished: &Finished, options: &Options) -> u8 {
     match finished.target_status.filter(|_| options.flag(opt::CHILDSTATUS)) {
-        Some(status) if status & 0x7f != 0 => Ok(128 + (status & 0x7f) as u8),
-        Some(status) => Ok((status >> 8) as u8),
-        None => Ok(finished.status as u8),
+        Some(status) if status & 0x7f != 0 => 128 + (status & 0x7f) as u8,
+        Some(status) => (status >> 8) as u8,
+        None => finished.status as u8,
     }
 }
 
-/// Options in the order given.
-fn options(given: &Given) -> Result<Options, Failed> {
+/// The option that a flag sets: name, value, what a message calls it.
+pub fn option_of<'a>(flag: Flag, value: &'a str) -> Option<(&'a str, Option<&'a str>, String)> {
+    Some(match flag {
+        Flag::Option => match value.split_once('=') {
+            Some((name, value)) => (name, Some(value), format!("-x {name}")),
+            None => (value, None, format!("-x {value}")),
+        },
+        Flag::BufferSize => ("bufsize", Some(value), format!("-b {value}")),
+        Flag::Conformance => ("stdc", Some(value), format!("-X {value}")),
+        Flag::Library => ("libdir", Some(value), format!("-L {value}")),
+        Flag::Define => ("define", Some(value), format!("-D {value}")),
+        Flag::Undefine => ("undef", Some(value), format!("-U {value}")),
+        Flag::Include => ("incdir", Some(value), format!("-I {value}")),
+        Flag::Cpp => ("cpp", None, "-C".to_string()),
+        Flag::Names => ("cpphdrs", None, "-H".to_string()),
+        Flag::Flow => ("flowindent", None, "-F".to_string()),
+        Flag::Quiet => ("quiet", None, "-q".to_string()),
+        Flag::Verbose => ("verbose", None, "-v".to_string()),
+        Flag::Destructive => ("destructive", None, "-w".to_string()),
+        Flag::ZeroMatches => ("zdefs", None, "-Z".to_string()),
+        _ => return None,
+    })
+}
+
+/// Options in the order given. What only libdtrace knows is left to it.
+fn options(given: &Given, choice: Choice) -> Result<Options, Failed> {
     let mut options = Options::new();
     for (flag, value) in &given.flags {
-        let (name, value, shown) = match flag {
-            Flag::Option => match value.split_once('=') {
-                Some((name, value)) => (name, Some(value), format!("-x {name}")),
-                None => (value.as_str(), None, format!("-x {value}")),
-            },
-            Flag::BufferSize => ("bufsize", Some(value.as_str()), format!("-b {value}")),
-            Flag::Conformance => ("stdc", Some(value.as_str()), format!("-X {value}")),
-            Flag::Library => ("libdir", Some(value.as_str()), format!("-L {value}")),
-            Flag::Define => ("define", Some(value.as_str()), format!("-D {value}")),
-            Flag::Undefine => ("undef", Some(value.as_str()), format!("-U {value}")),
-            Flag::Include => ("incdir", Some(value.as_str()), format!("-I {value}")),
-            Flag::Cpp => ("cpp", None, "-C".to_string()),
-            Flag::Names => ("cpphdrs", None, "-H".to_string()),
-            Flag::Flow => ("flowindent", None, "-F".to_string()),
-            Flag::Quiet => ("quiet", None, "-q".to_string()),
-            Flag::Verbose => ("verbose", None, "-v".to_string()),
-            Flag::Destructive => ("destructive", None, "-w".to_string()),
-            Flag::ZeroMatches => ("zdefs", None, "-Z".to_string()),
-            _ => continue,
-        };
-        options.set(name, value).map_err(|error| fail(format!("failed to set {shown}: {error}")))?;
+        let Some((name, value, shown)) = option_of(*flag, value) else { continue };
+        match options.set(name, value) {
+            Err(OptionError::UnknownName) if choice == Choice::Dtrace => {}
+            result => result.map_err(|error| fail(format!("failed to set {shown}: {error}")))?,
+        }
     }
     Ok(options)
-}
-
-/// The processes of `-c` and `-p`.
-struct Targets {
-    /// In the order given: the first is `$target`.
-    pids: Vec<u32>,
-    children: Vec<Child>,
-}
-
-impl Targets {
-    fn take(given: &Given, options: &Options) -> Result<Targets, Failed> {
-        let mut targets = Targets { pids: Vec::new(), children: Vec::new() };
-        let env = environment(options);
-        let when = options.text(opt::EVALTIME).and_then(EvalTime::from_name).unwrap_or_default();
-        for (flag, value) in &given.flags {
-            match flag {
-                Flag::Command => {
-                    let child = Child::launch(value, &env, when).map_err(|error| fail(error.to_string()))?;
-                    targets.pids.push(child.pid().cast_unsigned());
-                    targets.children.push(child);
-                }
-                Flag::Process => {
-                    let pid = value.parse().ok().filter(|pid| *pid > 0 && *pid <= i32::MAX as u32);
-                    let pid = pid.ok_or_else(|| {
-                        report::line(&format!("invalid pid: {value}"));
-                        Failed(USAGE)
-                    })?;
-                    if !std::path::Path::new(&format!("/proc/{pid}")).exists() {
-                        return Err(fail(format!("failed to grab process {pid}: No such process")));
-                    }
-                    targets.pids.push(pid);
-                }
-                _ => {}
-            }
-        }
-        Ok(targets)
-    }
-}
-
-/// `-x setenv=NAME=VALUE`, `-x unsetenv=NAME`.
-fn environment(options: &Options) -> Vec<EnvChange> {
-    let set = options.list(opt::SETENV).iter().map(|text| match text.split_once('=') {
-        Some((name, value)) => EnvChange::Set(name.into(), value.into()),
-        None => EnvChange::Set(text.into(), "".into()),
-    });
-    let unset = options.list(opt::UNSETENV).iter().map(|name| EnvChange::Unset(name.into()));
-    set.chain(unset).collect()
 }
 
 /// Compiles, and says what is wrong.
@@ -292,8 +250,7 @@ impl Compiler<'_> {
             None => self.names.first(),
         };
         let before = match named {
-            Some(Named { what: "script", given, .. }) => format!("failed to compile script {given}"),
-            Some(Named { given, .. }) => format!("invalid probe specifier {given}"),
+            Some(named) => not_compiled(named),
             None => source
                 .and_then(|id| compiled.sources.get(id))
                 .map_or(String::new(), |library| format!("failed to compile library {}", library.name)),
@@ -313,14 +270,27 @@ impl Compiler<'_> {
     }
 }
 
-/// `dtrace: script 'x.d' matched 2 probes`, for each program.
+/// What stands before a finding about a program.
+pub fn not_compiled(named: &Named) -> String {
+    match named {
+        Named { what: "script", given, .. } => format!("failed to compile script {given}"),
+        Named { given, .. } => format!("invalid probe specifier {given}"),
+    }
+}
+
+/// `dtrace: script 'x.d' matched 2 probes`.
+pub fn matched_line(named: &Named, count: usize) {
+    let plural = if count == 1 { "" } else { "s" };
+    report::line(&format!("{} '{}' matched {count} probe{plural}", named.what, named.name));
+}
+
+/// The same for each program.
 fn matched(names: &[Named], compiled: &Compiled, first: usize, session: &dyn Session, options: &Options) {
     if options.flag(opt::QUIET) {
         return;
     }
     for (named, clauses) in names.iter().zip(compiled.clauses_of.iter().skip(first)) {
         let count: usize = clauses.iter().map(|clause| session.enabled(*clause)).sum();
-        let plural = if count == 1 { "" } else { "s" };
-        report::line(&format!("{} '{}' matched {count} probe{plural}", named.what, named.name));
+        matched_line(named, count);
     }
 }

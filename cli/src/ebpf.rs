@@ -1,0 +1,75 @@
+//! The eBPF backend: Linux.
+
+use crate::flags::{Flag, Given};
+use crate::run::{self, Failed, fail};
+use crate::texts::Named;
+use crate::{USAGE, report};
+use duotrace_core::options::{Options, opt};
+use duotrace_core::sema::ProgramText;
+use duotrace_ebpf::process::child::{Child, EvalTime};
+use duotrace_ebpf::process::command::EnvChange;
+use duotrace_ebpf::{Ebpf, EbpfConfig};
+use std::path::PathBuf;
+
+/// Compiles the programs and runs them.
+pub fn trace(
+    given: &Given,
+    options: Options,
+    programs: Vec<ProgramText>,
+    names: &[Named],
+) -> Result<u8, Failed> {
+    let targets = Targets::take(given, &options)?;
+    let mut backend = Ebpf::new(EbpfConfig {
+        targets: targets.pids.clone(),
+        children: targets.children,
+        virtual_providers: std::env::var_os("DUOTRACE_PROVIDERS").map(PathBuf::from),
+    });
+    run::trace(given, options, programs, names, &targets.pids, &mut backend)
+}
+
+/// The processes of `-c` and `-p`.
+struct Targets {
+    /// In the order given: the first is `$target`.
+    pids: Vec<u32>,
+    children: Vec<Child>,
+}
+
+impl Targets {
+    fn take(given: &Given, options: &Options) -> Result<Targets, Failed> {
+        let mut targets = Targets { pids: Vec::new(), children: Vec::new() };
+        let env = environment(options);
+        let when = options.text(opt::EVALTIME).and_then(EvalTime::from_name).unwrap_or_default();
+        for (flag, value) in &given.flags {
+            match flag {
+                Flag::Command => {
+                    let child = Child::launch(value, &env, when).map_err(|error| fail(error.to_string()))?;
+                    targets.pids.push(child.pid().cast_unsigned());
+                    targets.children.push(child);
+                }
+                Flag::Process => {
+                    let pid = value.parse().ok().filter(|pid| *pid > 0 && *pid <= i32::MAX as u32);
+                    let pid = pid.ok_or_else(|| {
+                        report::line(&format!("invalid pid: {value}"));
+                        Failed(USAGE)
+                    })?;
+                    if !std::path::Path::new(&format!("/proc/{pid}")).exists() {
+                        return Err(fail(format!("failed to grab process {pid}: No such process")));
+                    }
+                    targets.pids.push(pid);
+                }
+                _ => {}
+            }
+        }
+        Ok(targets)
+    }
+}
+
+/// `-x setenv=NAME=VALUE`, `-x unsetenv=NAME`.
+fn environment(options: &Options) -> Vec<EnvChange> {
+    let set = options.list(opt::SETENV).iter().map(|text| match text.split_once('=') {
+        Some((name, value)) => EnvChange::Set(name.into(), value.into()),
+        None => EnvChange::Set(text.into(), "".into()),
+    });
+    let unset = options.list(opt::UNSETENV).iter().map(|name| EnvChange::Unset(name.into()));
+    set.chain(unset).collect()
+}

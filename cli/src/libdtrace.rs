@@ -1,0 +1,107 @@
+//! The libdtrace backend: the library compiles, so the texts go to it as they are.
+
+use crate::flags::{Flag, Given};
+use crate::host::{Console, Signals};
+use crate::run::{self, Failed, fail, refused};
+use crate::texts::{self, Named};
+use crate::{USAGE, report, sys};
+use duotrace_core::backend::LoadError;
+use duotrace_core::consumer::{self, Host};
+use duotrace_core::diagnostic::SourceMap;
+use duotrace_core::ir::Program;
+use duotrace_core::options::{Options, opt};
+use duotrace_core::sema::{ProgramKind, ProgramText};
+use duotrace_dtrace::abi::Family;
+use duotrace_dtrace::{Config, Dtrace, Target};
+
+/// Where the library is, if not where it usually is.
+const LIBRARY: &str = "DUOTRACE_LIBDTRACE";
+/// Whose it is, if its symbols do not tell.
+const ABI: &str = "DUOTRACE_LIBDTRACE_ABI";
+
+/// Compiles the programs and runs them.
+pub fn trace(
+    given: &Given,
+    mut options: Options,
+    programs: Vec<ProgramText>,
+    names: &[Named],
+) -> Result<u8, Failed> {
+    let mut backend = Dtrace::new(config(given, &programs)?);
+    if given.has(Flag::List) {
+        return run::trace(given, options, programs, names, &[], &mut backend);
+    }
+    if programs.is_empty() {
+        return Err(fail("no probes specified"));
+    }
+    let loaded = backend.compile();
+    let mut session = loaded.map_err(|error| not_loaded(&error, &programs, names, &options))?;
+    backend.settle(&mut options);
+    if given.has(Flag::Stop) {
+        return Ok(0);
+    }
+    if !options.flag(opt::QUIET) {
+        names.iter().zip(session.matches()).for_each(|(named, count)| run::matched_line(named, *count as usize));
+    }
+    let output = given.values(Flag::Output).last();
+    let mut console = Console::open(output).map_err(|error| {
+        fail(format!("failed to open output file '{}': {}", output.unwrap_or(""), texts::reason(&error)))
+    })?;
+    sys::watch_signals();
+    let targets = session.pids().to_vec();
+    let probe = |id| backend.known_probe(id);
+    let program = Program::default();
+    let finished =
+        consumer::run(&program, &mut session, &probe, &options, &targets, &mut console, &mut Signals);
+    let finished = finished.map_err(|error| refused("", &error))?;
+    drop(session);
+    let _ = console.flush();
+    Ok(run::exit_status(&finished, &options))
+}
+
+fn config(given: &Given, programs: &[ProgramText]) -> Result<Config, Failed> {
+    let mut config = Config { programs: programs.to_vec(), ..Config::default() };
+    config.library = std::env::var(LIBRARY).ok().filter(|path| !path.is_empty());
+    if let Ok(name) = std::env::var(ABI) {
+        let known = || fail(format!("{ABI}={name}: not one of oracle, illumos, freebsd, macos"));
+        config.family = Some(Family::from_name(&name).ok_or_else(known)?);
+    }
+    let script = programs.iter().find(|text| text.kind == ProgramKind::Script);
+    config.args.push(script.map_or("dtrace", |text| text.name.as_str()).to_string());
+    config.args.extend(given.args.iter().cloned());
+    for (flag, value) in &given.flags {
+        match flag {
+            Flag::Command => config.targets.push(Target::Command(value.clone())),
+            Flag::Process => {
+                let pid = value.parse().ok().filter(|pid| *pid > 0 && *pid <= i32::MAX as u32);
+                let pid = pid.ok_or_else(|| {
+                    report::line(&format!("invalid pid: {value}"));
+                    Failed(USAGE)
+                })?;
+                config.targets.push(Target::Process(pid));
+            }
+            _ => {
+                if let Some((name, value, _)) = run::option_of(*flag, value) {
+                    config.options.push((name.to_string(), value.map(str::to_string)));
+                }
+            }
+        }
+    }
+    Ok(config)
+}
+
+/// Says why a program was not enabled.
+fn not_loaded(error: &LoadError, programs: &[ProgramText], names: &[Named], options: &Options) -> Failed {
+    let diag = match error {
+        LoadError::System(error) => return refused("", error),
+        LoadError::Script(diags) => diags.first(),
+    };
+    let Some(diag) = diag else { return fail("failed to enable the program") };
+    let mut sources = SourceMap::default();
+    for program in programs {
+        sources.add(program.name.clone(), program.text.clone());
+    }
+    let at = diag.span.map_or(0, |span| span.source.0 as usize);
+    let before = names.get(at).map(run::not_compiled).unwrap_or_default();
+    report::diag(&before, diag, &sources, options.flag(opt::ERRTAGS));
+    Failed(crate::FAILURE)
+}
