@@ -34,8 +34,25 @@ fn function(action: u16, signature: u64, words: &[i64], oracle: bool) -> Option<
         "stddev" => (AggFunc::Stddev, 0),
         "quantize" => (AggFunc::Quantize, 0),
         "lquantize" => (AggFunc::Lquantize(Lquantize::from_packed(packed)), skip),
+        _ if oracle => (AggFunc::Llquantize(oracle_llquantize(packed)), 0),
         _ => (AggFunc::Llquantize(Llquantize::from_packed(packed)), skip),
     })
+}
+
+/// Oracle packs the parameters the other way round: steps, high, low, factor.
+fn oracle_llquantize(packed: u64) -> Llquantize {
+    let part = |shift: u32| (packed >> shift) & 0xffff;
+    Llquantize::from_packed(part(0) << 48 | part(16) << 32 | part(32) << 16 | part(48))
+}
+
+/// Oracle's buckets of llquantize are symmetrical: those of negative values, one in the middle for what is nearer to
+/// zero than the lowest order, those of positive values. illumos has all that lies below the lowest order in one, and
+/// so has core.
+fn fold_negative(words: &[i64]) -> Vec<i64> {
+    let middle = words.len() / 2;
+    let (low, high) = words.split_at((middle + 1).min(words.len()));
+    let below = low.iter().fold(0i64, |sum, word| sum.wrapping_add(*word));
+    std::iter::once(below).chain(high.iter().copied()).collect()
 }
 
 /// One part of a key.
@@ -93,6 +110,9 @@ pub fn decode(element: &RawElement, dialect: &Dialect) -> Result<Element, String
         return Err(format!("aggregation @{} is too large", element.name));
     }
     let mut words = words.get(skip..).unwrap_or(&[]).to_vec();
+    if dialect.oracle && matches!(func, AggFunc::Llquantize(_)) {
+        words = fold_negative(&words);
+    }
     if words.len() < expected {
         return Err(format!("aggregation @{} has {} words, not {expected}", element.name, words.len()));
     }
@@ -187,6 +207,24 @@ mod tests {
         let decoded = decode(&element(0x708, &sun), &SUN).unwrap();
         assert_eq!((decoded.func, decoded.words[4]), (AggFunc::Lquantize(l), 7));
         assert!(decode(&element(0x708, &sun[..3]), &SUN).is_err());
+    }
+
+    #[test]
+    fn oracles_llquantize_is_symmetrical() {
+        // Measured: llquantize(x, 10, 0, 3, 10) of 3, 300, 0, -2, 99999, -99999.
+        let mut words = vec![0i64; 75];
+        for at in [0, 35, 37, 40, 58, 74] {
+            words[at] = 1;
+        }
+        let mut raw = element(0x702, &words);
+        raw.signature = 0x000a_0003_0000_000a;
+        let decoded = decode(&raw, &ORACLE).unwrap();
+        let AggFunc::Llquantize(l) = decoded.func else { panic!("{:?}", decoded.func) };
+        let mut expected = vec![0; l.words()];
+        for value in [3, 300, 0, -2, 99999, -99999] {
+            expected[l.bucket_of(value)] += 1;
+        }
+        assert_eq!(decoded.words, expected);
     }
 
     #[test]

@@ -90,11 +90,8 @@ impl Dtrace {
                 _ => value.to_string(),
             };
             let is_flag = duotrace_core::options::OPTIONS.iter().any(|row| row.name == name && is_flag(row));
-            let value = match (is_flag, *value) {
-                (true, 0) => Some("0"),
-                (true, _) => None,
-                (false, _) => Some(text.as_str()),
-            };
+            // A flag that has any value is on: `-q` leaves 0.
+            let value = (!is_flag).then_some(text.as_str());
             // What the consumer does not know it cannot follow.
             let _ = options.set(name, value);
         }
