@@ -40,6 +40,8 @@ pub struct Config {
     pub args: Vec<String>,
     /// `-c` and `-p`, in order.
     pub targets: Vec<Target>,
+    /// `-S`: the library shows the compiled code on stderr.
+    pub listing: bool,
     /// How long the library may be silent before it counts as hanging.
     pub patience: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Config {
             options: Vec::new(),
             args: Vec::new(),
             targets: Vec::new(),
+            listing: false,
             patience: Duration::from_secs(120),
         }
     }
@@ -68,6 +71,7 @@ pub struct Dtrace {
     listed: BTreeMap<u32, Probe>,
     /// What the library's options stand at, after the pragmas.
     settled: Vec<(String, i64)>,
+    stability: Vec<[u8; 6]>,
 }
 
 impl Dtrace {
@@ -89,12 +93,34 @@ impl Dtrace {
                 "switchrate" | "aggrate" => format!("{value}ns"),
                 _ => value.to_string(),
             };
-            let is_flag = duotrace_core::options::OPTIONS.iter().any(|row| row.name == name && is_flag(row));
+            let is_flag = FLAGS.contains(&name.as_str());
             // A flag that has any value is on: `-q` leaves 0.
             let value = (!is_flag).then_some(text.as_str());
             // What the consumer does not know it cannot follow.
             let _ = options.set(name, value);
         }
+    }
+
+    /// Stability of each compiled program: ranks of name, data and class of its descriptions, then of its statements.
+    pub fn stability(&self) -> &[[u8; 6]] {
+        &self.stability
+    }
+
+    /// The probes of the programs' descriptions, in order, and a line for each description that matches none.
+    pub fn list_programs(&mut self) -> Result<(Vec<Probe>, Vec<String>), LoadError> {
+        let mut link = self.start(Job::ListPrograms)?;
+        let (mut probes, mut problems) = (Vec::new(), Vec::new());
+        while !link.stopped {
+            match link.next(Instant::now() + Duration::from_millis(200))? {
+                Some(Message::Probe(name)) => probes.push(probe_of(name)),
+                Some(Message::Warning(text)) => problems.push(text),
+                Some(Message::Failed { stage, index, text, .. }) => {
+                    return Err(self.failure(stage, index as usize, &text));
+                }
+                _ => {}
+            }
+        }
+        Ok((probes, problems))
     }
 
     fn start(&self, job: Job) -> Result<Link, BackendError> {
@@ -109,7 +135,8 @@ impl Dtrace {
         let mut link = self.start(Job::Run)?;
         loop {
             match link.next(Instant::now() + Duration::from_millis(200))? {
-                Some(Message::Ready { matches, options, pids, act_base, oracle }) => {
+                Some(Message::Ready { matches, stability, options, pids, act_base, oracle }) => {
+                    self.stability = stability;
                     let strsize = options.iter().find(|(name, _)| name == "strsize").map_or(256, |(_, n)| *n as u32);
                     self.settled = options;
                     let dialect = Dialect { oracle, act_base, strsize };
@@ -165,9 +192,9 @@ impl Dtrace {
     }
 }
 
-fn is_flag(row: &duotrace_core::options::Row) -> bool {
-    Options::new().set(row.name, None).is_ok() && row.name != "aggsortkeypos" && row.name != "aggsortpos"
-}
+/// Reported options that are flags.
+const FLAGS: &[&str] =
+    &["quiet", "flowindent", "rawbytes", "aggsortkey", "aggsortrev", "agghist", "aggpack", "aggzoom", "destructive"];
 
 /// The bytes of a line, counted from 1.
 fn line_range(text: &str, number: usize) -> (u32, u32) {

@@ -420,7 +420,16 @@ impl Library {
             })?;
             desc = place.as_ptr().cast::<c_void>();
         }
-        // SAFETY: the callback knows what `arg` is.
+        // SAFETY: `place` holds the description; the callback knows what `arg` is.
+        unsafe { self.probes_of(desc, f, arg) }
+    }
+
+    /// The same for a description that the library has made.
+    ///
+    /// # Safety
+    /// `desc` is NULL or points to a probe description of this family.
+    pub unsafe fn probes_of(&self, desc: *const c_void, f: ProbeFn, arg: *mut c_void) -> Result<(), LibError> {
+        // SAFETY: the caller's.
         self.check(unsafe { (self.functions.probe_iter)(self.handle, desc, Some(f), arg) })
     }
 

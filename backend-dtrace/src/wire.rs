@@ -69,6 +69,8 @@ pub enum Message {
     Ready {
         /// Probes matched by each program.
         matches: Vec<u32>,
+        /// Their stability, see `Dtrace::stability`.
+        stability: Vec<[u8; 6]>,
         /// Options that shape output and that the library has a value for: pragmas may have set them.
         options: Vec<(String, i64)>,
         /// Processes, in the order of the targets; 0 where the library does not tell.
@@ -155,10 +157,12 @@ pub fn write(out: &mut Vec<u8>, message: &Message) {
 
 fn body(w: &mut Writer<'_>, message: &Message) {
     match message {
-        Message::Ready { matches, options, pids, act_base, oracle } => {
+        Message::Ready { matches, stability, options, pids, act_base, oracle } => {
             w.u8(0);
             w.u32(matches.len() as u32);
             matches.iter().for_each(|n| w.u32(*n));
+            w.u32(stability.len() as u32);
+            stability.iter().flatten().for_each(|n| w.u8(*n));
             w.u32(options.len() as u32);
             for (name, value) in options {
                 w.bytes(name.as_bytes());
@@ -327,6 +331,9 @@ fn message(r: &mut Reader<'_>) -> Result<Message, Malformed> {
     Ok(match r.u8()? {
         0 => Message::Ready {
             matches: (0..r.count(4)?).map(|_| r.u32()).collect::<Result<_, _>>()?,
+            stability: (0..r.count(6)?)
+                .map(|_| r.take(6)?.try_into().map_err(|_| Malformed))
+                .collect::<Result<_, _>>()?,
             options: (0..r.count(12)?).map(|_| Ok((r.text()?, r.u64()? as i64))).collect::<Result<_, _>>()?,
             pids: (0..r.count(4)?).map(|_| r.u32()).collect::<Result<_, _>>()?,
             act_base: r.u64()?,
@@ -418,6 +425,7 @@ pub(crate) mod tests {
         vec![
             Message::Ready {
                 matches: vec![1, 2],
+                stability: vec![[1, 2, 3, 4, 5, 0]],
                 options: vec![("quiet".into(), 1)],
                 pids: vec![9],
                 act_base: 48,

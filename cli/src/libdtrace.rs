@@ -4,12 +4,13 @@ use crate::flags::{Flag, Given};
 use crate::host::{Console, Signals};
 use crate::run::{self, Failed, fail, refused};
 use crate::texts::{self, Named};
-use crate::{USAGE, report, sys};
+use crate::{USAGE, list, report, sys};
 use duotrace_core::backend::LoadError;
 use duotrace_core::consumer::{self, Host};
 use duotrace_core::diagnostic::SourceMap;
 use duotrace_core::ir::Program;
 use duotrace_core::options::{Options, opt};
+use duotrace_core::sema::stability::{CLASSES, STABILITIES};
 use duotrace_core::sema::{ProgramKind, ProgramText};
 use duotrace_dtrace::abi::Family;
 use duotrace_dtrace::{Config, Dtrace, Target};
@@ -28,7 +29,17 @@ pub fn trace(
 ) -> Result<u8, Failed> {
     let mut backend = Dtrace::new(config(given, &programs)?);
     if given.has(Flag::List) {
-        return run::trace(given, options, programs, names, &[], &mut backend);
+        if programs.is_empty() {
+            return list::all(&mut backend, given.has(Flag::Verbose)).map_err(|error| refused("", &error));
+        }
+        let listed = backend.list_programs();
+        let (probes, problems) =
+            listed.map_err(|error| not_loaded(&error, &programs, names, &options))?;
+        let mut text = list::HEADING.to_string();
+        probes.iter().for_each(|probe| list::line(&mut text, probe, given.has(Flag::Verbose)));
+        problems.iter().for_each(|problem| report::line(problem));
+        list::show(&text);
+        return Ok(if problems.is_empty() { 0 } else { crate::FAILURE });
     }
     if programs.is_empty() {
         return Err(fail("no probes specified"));
@@ -36,6 +47,11 @@ pub fn trace(
     let loaded = backend.compile();
     let mut session = loaded.map_err(|error| not_loaded(&error, &programs, names, &options))?;
     backend.settle(&mut options);
+    if options.flag(opt::VERBOSE) {
+        for (named, ranks) in names.iter().zip(backend.stability()) {
+            println!("\n{}", stability(named, ranks));
+        }
+    }
     if given.has(Flag::Stop) {
         return Ok(0);
     }
@@ -58,8 +74,30 @@ pub fn trace(
     Ok(run::exit_status(&finished, &options))
 }
 
+/// The stability report of a program.
+fn stability(named: &Named, ranks: &[u8; 6]) -> String {
+    let word = |table: &[&'static str], rank: u8| table.get(usize::from(rank)).copied().unwrap_or("Unknown");
+    let part = |title: &str, ranks: &[u8]| {
+        let rank = |at: usize| ranks.get(at).copied().unwrap_or(0);
+        format!(
+            "\n\t{title}\n\t\tIdentifier Names: {}\n\t\tData Semantics:   {}\n\t\tDependency Class: {}",
+            word(STABILITIES, rank(0)),
+            word(STABILITIES, rank(1)),
+            word(CLASSES, rank(2)),
+        )
+    };
+    let (description, statement) = ranks.split_at(3);
+    format!(
+        "Stability attributes for {} {}:\n{}{}\n",
+        named.what,
+        named.name,
+        part("Minimum Probe Description Attributes", description),
+        part("Minimum Statement Attributes", statement)
+    )
+}
+
 fn config(given: &Given, programs: &[ProgramText]) -> Result<Config, Failed> {
-    let mut config = Config { programs: programs.to_vec(), ..Config::default() };
+    let mut config = Config { programs: programs.to_vec(), listing: given.has(Flag::Listing), ..Config::default() };
     config.library = std::env::var(LIBRARY).ok().filter(|path| !path.is_empty());
     if let Ok(name) = std::env::var(ABI) {
         let known = || fail(format!("{ABI}={name}: not one of oracle, illumos, freebsd, macos"));

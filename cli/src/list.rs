@@ -8,9 +8,9 @@ use duotrace_core::sema::Compiled;
 use std::fmt::Write;
 
 /// dtrace(1M)'s columns.
-const HEADING: &str = "   ID   PROVIDER            MODULE                          FUNCTION NAME\n";
+pub const HEADING: &str = "   ID   PROVIDER            MODULE                          FUNCTION NAME\n";
 
-fn line(out: &mut String, probe: &Probe, verbose: bool) {
+pub fn line(out: &mut String, probe: &Probe, verbose: bool) {
     let Probe { id, provider, module, function, name, args } = probe;
     let _ = writeln!(out, "{:>5} {provider:>10} {module:>17} {function:>33} {name}", id.0);
     if !verbose {
@@ -29,7 +29,7 @@ fn line(out: &mut String, probe: &Probe, verbose: bool) {
 }
 
 /// Writes; a reader that has gone is no error.
-fn show(text: &str) {
+pub fn show(text: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
 }
 

@@ -187,6 +187,11 @@ pub struct ErrData {
     pub message: String,
 }
 
+/// Where a probe's description stands in `dtrace_ecbdesc_t`: in the Sun family after the actions and the predicate.
+pub(crate) fn probe_offset(family: Family) -> usize {
+    if family.is_oracle() { 0 } else { 24 }
+}
+
 /// Records per clause that are believed; the largest that a clause can have by any option is far below.
 pub const MAX_RECS: usize = 65_536;
 /// Bytes of one record that are believed.

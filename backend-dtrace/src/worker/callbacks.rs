@@ -3,7 +3,7 @@
 //! Each callback copies what it is given and returns; nothing is kept of the library's memory.
 
 use crate::abi::{
-    AGGWALK_NEXT, CONSUME_NEXT, CONSUME_THIS, Family, Firing, HANDLE_OK, MAX_DATA, RecDesc, act, bytes, read, text,
+    AGGWALK_NEXT, CONSUME_NEXT, CONSUME_THIS, Family, Firing, HANDLE_OK, MAX_DATA, ProbeName, RecDesc, act, bytes, probe_offset, read, text,
 };
 use crate::aggregates;
 use crate::layout::{Dialect, Plan};
@@ -52,6 +52,8 @@ pub struct Context {
     probes: HashSet<u32>,
     names: HashSet<(Option<u32>, u64)>,
     pending: Option<Pending>,
+    /// The description that was listed last: the statements of a clause share it.
+    listed: usize,
 }
 
 impl Context {
@@ -75,6 +77,7 @@ impl Context {
             probes: HashSet::new(),
             names: HashSet::new(),
             pending: None,
+            listed: 0,
         })
     }
 
@@ -148,6 +151,12 @@ impl Context {
     pub fn list(&mut self, description: Option<&str>) -> Result<(), LibError> {
         let arg = self.arg();
         self.library().probes(description, on_listed, arg)
+    }
+
+    /// Sends the probes of every description of a program.
+    pub fn list_statements(&mut self, program: Handle) -> Result<(), LibError> {
+        let arg = self.arg();
+        self.library().statements(program, on_statement, arg)
     }
 
     fn firing(&mut self, firing: &Firing) {
@@ -357,6 +366,28 @@ unsafe extern "C" fn on_listed(_handle: Handle, probe: *const c_void, arg: *mut 
         let context = context(arg);
         let name = read::probe(context.family(), probe);
         context.send(&Message::Probe(name));
+    }
+    0
+}
+
+unsafe extern "C" fn on_statement(_: Handle, _: Handle, statement: *const c_void, arg: *mut c_void) -> c_int {
+    // SAFETY: called by dtrace_stmt_iter() with our argument and a statement, which starts with a pointer to the ECB's
+    // description, in which the probe's description stands at the family's place.
+    unsafe {
+        let context = context(arg);
+        let ecb = *statement.cast::<*const u8>();
+        if ecb.is_null() || context.listed == ecb as usize {
+            return 0;
+        }
+        context.listed = ecb as usize;
+        let desc = ecb.add(probe_offset(context.family())).cast::<c_void>();
+        let again = context.arg();
+        if context.library().probes_of(desc, on_listed, again).is_err() {
+            let ProbeName { provider, module, function, name, .. } = read::probe(context.family(), desc);
+            let text =
+                format!("failed to match {provider}:{module}:{function}:{name}: No probe matches description");
+            context.send(&Message::Warning(text));
+        }
     }
     0
 }

@@ -30,12 +30,16 @@ pub const STOP: u8 = b'S';
 pub enum Job {
     /// Compile and run the programs.
     Run,
+    /// List the probes of the programs' descriptions.
+    ListPrograms,
     /// List all probes, or those that a description matches.
     List(Option<String>),
 }
 
 /// `DTRACE_C_*`.
+const C_DIFV: u32 = 0x1;
 const C_EMPTY: u32 = 0x2;
+const C_ZDEFS: u32 = 0x4;
 const C_PSPEC: u32 = 0x80;
 const C_ETAGS: u32 = 0x100;
 
@@ -59,8 +63,8 @@ const REPORTED: &[&str] = &[
     "agghist", "aggpack", "aggzoom", "destructive", "strsize", "switchrate", "aggrate",
 ];
 
-/// Options for the preprocessor, which has run.
-const FOR_CPP: &[&str] = &["cpp", "cpphdrs", "cpppath", "define", "undef", "incdir"];
+/// Options for the preprocessor, which has run; and `-v`, which is another thing in the library.
+const NOT_FOR_IT: &[&str] = &["cpp", "cpphdrs", "cpppath", "define", "undef", "incdir", "verbose"];
 
 /// Runs a job to its end.
 pub fn run(job: &Job, config: &Config, ends: Ends) {
@@ -79,6 +83,7 @@ pub fn run(job: &Job, config: &Config, ends: Ends) {
     let mut worker = Worker { context: Context::new(library, ends.to_session), control: ends.from_session, targets: Vec::new() };
     let done = match job {
         Job::Run => worker.trace(config),
+        Job::ListPrograms => worker.list_programs(config),
         Job::List(description) => worker.list(config, description.as_deref()),
     };
     if let Err(Failure { stage, index, error }) = done {
@@ -126,7 +131,7 @@ impl Worker {
             }
         }
         for (index, (name, value)) in config.options.iter().enumerate() {
-            if FOR_CPP.contains(&name.as_str()) {
+            if NOT_FOR_IT.contains(&name.as_str()) {
                 continue;
             }
             let ours = OPTIONS.iter().any(|row| row.name == name);
@@ -166,25 +171,20 @@ impl Worker {
 
     fn trace(&mut self, config: &Config) -> Result<(), Failure> {
         self.prepare(config)?;
-        let args: Vec<CString> = config.args.iter().map(|arg| c_string(arg)).collect();
-        let mut matches = Vec::new();
-        let mut compiled = Vec::new();
-        for (index, text) in config.programs.iter().enumerate() {
-            let program = compile(self.library(), text, &args).map_err(failure(Stage::Compile, index))?;
-            compiled.push(program);
-        }
+        let compiled = self.compile(config, if config.listing { C_DIFV } else { 0 })?;
+        let (mut matches, mut stability) = (Vec::new(), Vec::new());
         for (index, program) in compiled.iter().enumerate() {
             let info = self.library().exec(*program).map_err(failure(Stage::Compile, index))?;
             matches.push(info.matches);
+            let ([a, b, c], [d, e, f]) = (info.description, info.statement);
+            stability.push([a, b, c, d, e, f]);
         }
-        // The arguments must outlive the programs: the worker keeps them until it ends.
-        std::mem::forget(args);
         let dialect = self.dialect();
         self.context.dialect = dialect;
         let options = REPORTED.iter().filter_map(|name| Some((name.to_string(), self.library().getopt(name)?))).collect();
         let pids = self.context.targets.iter().map(|(_, pid)| *pid).collect();
         let Dialect { oracle, act_base, .. } = dialect;
-        self.context.send(&Message::Ready { matches, options, pids, act_base, oracle });
+        self.context.send(&Message::Ready { matches, stability, options, pids, act_base, oracle });
         self.context.flush();
         if self.await_wish() != Wish::Go {
             return Ok(());
@@ -253,6 +253,28 @@ impl Worker {
         }
     }
 
+    /// Compiles all programs.
+    fn compile(&self, config: &Config, flags: u32) -> Result<Vec<Handle>, Failure> {
+        let args: Vec<CString> = config.args.iter().map(|arg| c_string(arg)).collect();
+        let mut compiled = Vec::new();
+        for (index, text) in config.programs.iter().enumerate() {
+            let program = compile(self.library(), text, flags, &args).map_err(failure(Stage::Compile, index))?;
+            compiled.push(program);
+        }
+        // The arguments must outlive the programs: the worker keeps them until it ends.
+        std::mem::forget(args);
+        Ok(compiled)
+    }
+
+    fn list_programs(&mut self, config: &Config) -> Result<(), Failure> {
+        self.prepare(config)?;
+        let compiled = self.compile(config, C_ZDEFS)?;
+        for (index, program) in compiled.iter().enumerate() {
+            self.context.list_statements(*program).map_err(failure(Stage::List, index))?;
+        }
+        Ok(())
+    }
+
     fn list(&mut self, config: &Config, description: Option<&str>) -> Result<(), Failure> {
         self.prepare(config)?;
         self.context.list(description).map_err(failure(Stage::List, 0))
@@ -275,17 +297,19 @@ impl Worker {
 }
 
 /// Compiles one program.
-fn compile(library: &Library, text: &ProgramText, args: &[CString]) -> Result<Handle, LibError> {
+fn compile(library: &Library, text: &ProgramText, flags: u32, args: &[CString]) -> Result<Handle, LibError> {
     // DTRACE_PROBESPEC_*.
     let spec = match text.kind {
-        ProgramKind::Script | ProgramKind::Library => return library.compile_script(&text.text, C_ETAGS, args),
+        ProgramKind::Script | ProgramKind::Library => {
+            return library.compile_script(&text.text, flags | C_ETAGS, args);
+        }
         ProgramKind::Provider => 0,
         ProgramKind::Module => 1,
         ProgramKind::Function => 2,
         ProgramKind::Name => 3,
         ProgramKind::Id => -1,
     };
-    library.compile_text(&text.text, spec, C_PSPEC | C_ETAGS, args)
+    library.compile_text(&text.text, spec, flags | C_PSPEC | C_ETAGS, args)
 }
 
 /// Asks a library of the Sun family for its number of `clear()`: its own actions' numbers start after those of the
