@@ -65,5 +65,7 @@ fn main() -> ExitCode {
     ] {
         trials.extend(tests.iter().map(|&(name, test)| trial(format!("{area} {name}"), test)));
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    postgres::stop();
+    conclusion.exit_code()
 }

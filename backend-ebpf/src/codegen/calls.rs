@@ -18,6 +18,11 @@ const AF_INET6: i64 = 10;
 const ARPHRD_ETHER: i32 = 1;
 const ARPHRD_INFINIBAND: i32 = 32;
 
+/// kernel/locking/rwsem.c: bits of a semaphore's count.
+const RWSEM_WRITER_LOCKED: i32 = 1;
+const RWSEM_FLAG_WAITERS: i32 = 2;
+const RWSEM_READER_SHIFT: i32 = 8;
+
 impl Gen<'_> {
     /// `R0 =` a subroutine's number.
     pub fn call_scalar(&mut self, subroutine: S, args: &[Expr], expr: &Expr) -> Res {
@@ -134,6 +139,43 @@ impl Gen<'_> {
             (S::Copyoutstr, [text, to, most]) => self.copyoutstr(text, to, most)?,
             (S::Copyinto, [address, size, to]) => self.copy_to_scratch(address, size, to, Space::User)?,
             (S::Bcopy, [from, to, size]) => self.copy_to_scratch(from, size, to, Space::Any)?,
+            (S::MutexOwned, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::And, Reg::R0, !7);
+                let owner = self.hold()?;
+                self.task_address();
+                self.take(owner, Reg::R1);
+                self.compare_to_value(Cond::Eq, Reg::R1);
+            }
+            (S::MutexOwner, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::And, Reg::R0, !7);
+            }
+            // Linux' `struct mutex` always sleeps when the owner does; spin locks are another type.
+            (S::MutexTypeAdaptive, [lock]) => {
+                self.lock_word(lock)?;
+                self.asm.mov(Reg::R0, 1);
+            }
+            (S::MutexTypeSpin, [lock]) => {
+                self.lock_word(lock)?;
+                self.asm.mov(Reg::R0, 0);
+            }
+            (S::RwWriteHeld, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::And, Reg::R0, RWSEM_WRITER_LOCKED);
+            }
+            (S::RwReadHeld, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::Arsh, Reg::R0, RWSEM_READER_SHIFT);
+                self.asm.mov(Reg::R1, 0);
+                self.compare_to_value(Cond::SGt, Reg::R1);
+            }
+            (S::RwIswriter, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::And, Reg::R0, RWSEM_WRITER_LOCKED | RWSEM_FLAG_WAITERS);
+                self.asm.mov(Reg::R1, 0);
+                self.compare_to_value(Cond::Ne, Reg::R1);
+            }
             (S::Speculation, _) => self.speculation(),
             (S::Strchr | S::Strrchr | S::Strstr | S::Strtok, _) => {
                 return self.unsupported(span, "a string as a number");
@@ -248,7 +290,7 @@ impl Gen<'_> {
             }
             (S::InetNtop, [Expr { kind: ExprKind::Const(AF_INET6), .. }, address]) => {
                 self.scalar(address)?;
-                self.inet6(to, false)?;
+                self.inet6(to, true)?;
             }
             (S::InetNtop, [family, address]) => {
                 // Only at run time is it known which; another family is a fault.
@@ -262,7 +304,7 @@ impl Gen<'_> {
                 self.asm.jump(end);
                 self.asm.bind(six);
                 self.scalar(address)?;
-                self.inet6(to, false)?;
+                self.inet6(to, true)?;
                 self.asm.bind(end);
             }
             (S::LinkNtop, [kind, address]) => {
@@ -284,9 +326,19 @@ impl Gen<'_> {
                 let work = self.temp(super::runtime::JSON_WORK)?;
                 self.call_routine(Routine::Json, &[to, text, selector, work]);
             }
+            (S::DPath, [path]) => {
+                self.scalar(path)?;
+                self.path_name(to, span)?;
+            }
             _ => return self.unsupported(span, &format!("the subroutine {}()", name(subroutine))),
         }
         Ok(())
+    }
+
+    /// `R0 =` the first word of a kernel lock: a mutex' owner, a semaphore's count.
+    fn lock_word(&mut self, lock: &Expr) -> Res {
+        self.scalar(lock)?;
+        self.load_memory(Ty::U64, Space::Any)
     }
 
     /// The IPv4 address at the pointer in `R0`.

@@ -15,13 +15,17 @@ impl Checker<'_> {
         for spec in &clause.probes {
             enablings.push(self.enabling(spec, zdefs)?);
         }
-        // The body first: a predicate may test what only the body assigns.
+        // A predicate may test what only the body assigns: then it is looked at again after the body.
+        let early = clause.predicate.as_ref().map(|e| self.predicate(e));
+        let later =
+            matches!(&early, Some(Err(diag)) if matches!(diag.tag, Tag::D_IDENT_UNDEF | Tag::D_VAR_UNDEF));
+        let early = if later { None } else { early.transpose()? };
         let mut body = Vec::new();
         let statements = clause.body.as_deref().unwrap_or(&[]);
         self.statements(statements, &mut body)?;
         let predicate = match &clause.predicate {
-            None => None,
-            Some(e) => Some(self.predicate(e)?),
+            Some(e) if later => Some(self.predicate(e)?),
+            _ => early,
         };
         if statements.is_empty() {
             body.push(self.record(ActionKind::Default, Vec::new(), Vec::new(), clause.span));

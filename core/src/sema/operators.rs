@@ -116,6 +116,10 @@ impl Checker<'_> {
             {
                 return self.string_from(left, right, span);
             }
+            if op == BinaryOp::Add && self.types.is_string(right.ty) && self.types.integer(left.ty).is_some()
+            {
+                return self.string_from(right, left, span);
+            }
             if self.types.integer(left.ty).is_none() || self.types.integer(right.ty).is_none() {
                 return Err(self.incompatible(op.text(), &left, &right, span));
             }
@@ -346,6 +350,9 @@ impl Checker<'_> {
         let cond = self.truth(c, "?:")?;
         let left = self.operand(a)?;
         let right = self.operand(b)?;
+        if matches!(left.kind, Kind::Action(_)) || matches!(right.kind, Kind::Action(_)) {
+            return Err(Diag::error(Tag::D_OP_ACT, span, "action cannot be used in a conditional context"));
+        }
         let ty = if self.types.integer(left.ty).is_some() && self.types.integer(right.ty).is_some() {
             self.promote(left.ty, right.ty)
         } else if (self.types.is_string(left.ty)

@@ -30,7 +30,7 @@ impl Checker<'_> {
                 return Ok(node);
             }
             if name == "NULL" && !self.inlines.contains_key(name) {
-                return Ok(Node::value(self.types.basic().void_pointer, constant(0, ir::Ty::U64, span)));
+                return Ok(self.int_node(0, span));
             }
         }
         if let Some(info) = self.variables.get(&(scope, name.to_string())).cloned() {

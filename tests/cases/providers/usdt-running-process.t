@@ -4,7 +4,7 @@ before: hits-sem 2 500 wait
 stop: INT
 --- script
 BEGIN { printf("armed\n"); }
-hits*:::tick { @ = count(); }
+hits*:::tick /pid == %{pid}/ { @ = count(); }
 END { printa("%@d\n", @); }
 --- stdout
 armed

@@ -7,6 +7,7 @@
 mod addresses;
 mod aggtable;
 mod json;
+mod kernel_path;
 mod numbers;
 mod paths;
 mod report;
@@ -16,6 +17,7 @@ mod strings;
 pub(super) use addresses::MAX_OCTETS;
 pub(super) use aggtable::{ENTRY, HEADS};
 pub(super) use json::WORK as JSON_WORK;
+pub(super) use kernel_path::WORK as PATH_WORK;
 
 use super::asm::{Arg, FuncId, Label, Linkage};
 use super::context::Gen;
@@ -73,6 +75,10 @@ pub(super) enum Routine {
     Json,
     /// `(nanoseconds)`: spins.
     Chill,
+    /// `(frame, to, length)`: makes a string of a process' arguments.
+    Arguments,
+    /// `(frame, to, struct path, work)`.
+    Path,
     /// `(pid, task) -> 0 or 1`.
     Progeny,
 }
@@ -104,6 +110,8 @@ impl Routine {
             Routine::Octets => ("octets", 4),
             Routine::Json => ("json", 5),
             Routine::Chill => ("chill", 1),
+            Routine::Arguments => ("arguments", 3),
+            Routine::Path => ("kernel_path", 4),
             Routine::Progeny => ("progeny", 2),
         }
     }
@@ -159,6 +167,8 @@ impl Gen<'_> {
                 Routine::Octets => self.emit_octets(),
                 Routine::Json => self.emit_json(),
                 Routine::Chill => self.emit_chill(),
+                Routine::Arguments => self.emit_arguments(),
+                Routine::Path => self.emit_kernel_path(),
                 Routine::Progeny => self.emit_progeny(),
             }
         }
