@@ -308,10 +308,7 @@ impl Compiler<'_> {
                 Some(diag) => self.wrong(compiled, diag, options),
                 None => fail("failed to enable the program"),
             },
-            LoadError::System(error) => {
-                let name = self.names.first().map_or("", |named| named.name.as_str());
-                refused(&format!("failed to enable '{name}': "), error)
-            }
+            LoadError::System(error) => refused("could not enable tracing: ", error),
         }
     }
 }

@@ -117,7 +117,9 @@ fn functions(probe: &str, of: &str) -> Result<(), String> {
     same("count, sum, min, max, avg, stddev", simple, Some(expected))?;
 
     let tables: Vec<&str> = out.split("Q\n").collect();
-    let [_, quantize, lquantize, llquantize] = tables[..] else { return Err(format!("three tables in {out}")) };
+    let [_, quantize, lquantize, llquantize] = tables[..] else {
+        return Err(format!("three tables in {out}"));
+    };
     let told_rows = |key: &str| {
         let row = |line: &str| {
             let (bucket, count) = line.split_once(' ')?;
@@ -250,13 +252,15 @@ fn balanced(delivered: i64, dropped: i64, fired: i64, ran: &Ran) -> Result<(), S
     if dropped == 0 {
         return Err(format!("nothing was dropped: {delivered} of {fired} delivered\n{}", ran.stderr));
     }
-    same("delivered + dropped", delivered + dropped, fired)
-        .map_err(|e| format!("{e}: {delivered} + {dropped}\n{}", ran.stderr.chars().take(600).collect::<String>()))
+    same("delivered + dropped", delivered + dropped, fired).map_err(|e| {
+        format!("{e}: {delivered} + {dropped}\n{}", ran.stderr.chars().take(600).collect::<String>())
+    })
 }
 
 fn record_drops() -> Result<(), String> {
     let script = "hits$target:::tick { printf(\"%d %s\\n\", arg1, copyinstr(arg2)); }";
-    let (out, told, ran) = trace(&["-b", "16k", "-xbufresize=manual", "-xswitchrate=500ms"], script, 4, 25_000)?;
+    let (out, told, ran) =
+        trace(&["-b", "16k", "-xbufresize=manual", "-xswitchrate=500ms"], script, 4, 25_000)?;
     let delivered = i64::try_from(out.lines().filter(|line| line.contains("thread-")).count()).unwrap_or(0);
     balanced(delivered, drops(&ran, "")?, fact(&told, "count")?, &ran)
 }

@@ -148,7 +148,8 @@ fn qps(server: &Server, protocol: &str) -> Result<(), String> {
     let tracer = server.trace(&scratch, "qps.d", &[])?;
     let (transactions, statements) = server.load(protocol)?;
     let out = interrupt(tracer)?;
-    let totals = out.lines().find_map(|line| line.strip_prefix("TOTAL")).ok_or_else(|| format!("no total: {out}"))?;
+    let totals =
+        out.lines().find_map(|line| line.strip_prefix("TOTAL")).ok_or_else(|| format!("no total: {out}"))?;
     let totals: Vec<i64> = totals.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [queries, executions, commits, aborts] = totals[..] else { return Err(out) };
     // By the prepared protocol, pgbench's own two are the only simple queries; its PREPAREs are Parse messages.
@@ -175,7 +176,8 @@ fn query_speed(server: &Server, protocol: &str) -> Result<(), String> {
     let (_, statements) = server.load(protocol)?;
     let out = interrupt(tracer)?;
     same("statements", counted(&out), statements, &out)?;
-    for text in ["BEGIN", "UPDATE pgbench_accounts", "SELECT abalance", "INSERT INTO pgbench_history", "END"] {
+    for text in ["BEGIN", "UPDATE pgbench_accounts", "SELECT abalance", "INSERT INTO pgbench_history", "END"]
+    {
         if !out.lines().any(|line| line.trim().starts_with(text)) {
             return Err(format!("no histogram of {text}\n{out}"));
         }

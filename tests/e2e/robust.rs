@@ -81,14 +81,16 @@ fn gone(held: &[(BpfKind, u32)]) -> Result<(), String> {
 /// The semaphore of hits-sem in a process: where the symbol lies, behind where the program is mapped.
 fn semaphore(pid: u32, path: &str) -> Result<u16, String> {
     let nm = run(Command::new("nm").arg(path), LIMIT)?.ok()?;
-    let symbol = nm.lines().find(|line| line.ends_with(" hits_tick_semaphore")).ok_or("no semaphore in hits-sem")?;
+    let symbol =
+        nm.lines().find(|line| line.ends_with(" hits_tick_semaphore")).ok_or("no semaphore in hits-sem")?;
     let offset = symbol.split(' ').next().and_then(|hex| u64::from_str_radix(hex, 16).ok()).ok_or("nm")?;
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).map_err(|e| e.to_string())?;
     let line = maps.lines().find(|line| line.ends_with("hits-sem")).ok_or("hits-sem is not mapped")?;
     let base = line.split('-').next().and_then(|hex| u64::from_str_radix(hex, 16).ok()).ok_or("maps")?;
     let memory = std::fs::File::open(format!("/proc/{pid}/mem")).map_err(|e| e.to_string())?;
     let mut bytes = [0; 2];
-    std::os::unix::fs::FileExt::read_exact_at(&memory, &mut bytes, base + offset).map_err(|e| e.to_string())?;
+    std::os::unix::fs::FileExt::read_exact_at(&memory, &mut bytes, base + offset)
+        .map_err(|e| e.to_string())?;
     Ok(u16::from_ne_bytes(bytes))
 }
 
@@ -97,7 +99,8 @@ fn killed_tracer() -> Result<(), String> {
     let mut target = start(Command::new(&path).args(["2", "1000", "wait"]))?;
     target.wait_for("ready", LIMIT)?;
     let pid = target.pid();
-    let script = "BEGIN { printf(\"armed\\n\"); } hits$target:::tick, pid$target::work:entry { @[arg0] = count(); }";
+    let script =
+        "BEGIN { printf(\"armed\\n\"); } hits$target:::tick, pid$target::work:entry { @[arg0] = count(); }";
     let tracer = start(&mut tracer(&["-q", "-xswitchrate=10ms", "-p", &pid.to_string(), "-n", script])?)?;
     tracer.wait_for("armed", LIMIT)?;
     let held = held(tracer.pid());
@@ -171,7 +174,8 @@ fn second_interrupt() -> Result<(), String> {
 
 fn broken_pipe() -> Result<(), String> {
     let tracer = duotrace()?.display();
-    let line = format!("'{tracer}' -q -xswitchrate=10ms -n 'tick-1ms {{ printf(\"%d\\n\", n++); }}' | head -n 2");
+    let line =
+        format!("'{tracer}' -q -xswitchrate=10ms -n 'tick-1ms {{ printf(\"%d\\n\", n++); }}' | head -n 2");
     let ran = run(Command::new("timeout").args(["20", "bash", "-o", "pipefail", "-c", &line]), LIMIT)?;
     match ran.stdout == "0\n1\n" && ran.code() != 124 && ran.stderr.is_empty() {
         true => Ok(()),
@@ -184,7 +188,9 @@ fn sane(what: &str, ran: &Ran) -> Result<(), String> {
     let code = ran.status.code().ok_or_else(|| format!("{what}: {}\n{}", ran.status, ran.stderr))?;
     match (0..=2).contains(&code) && !ran.stderr.contains("panicked") {
         true => Ok(()),
-        false => Err(format!("{what}: {}\n{}", ran.status, ran.stderr.chars().take(2000).collect::<String>())),
+        false => {
+            Err(format!("{what}: {}\n{}", ran.status, ran.stderr.chars().take(2000).collect::<String>()))
+        }
     }
 }
 
@@ -196,7 +202,8 @@ fn malformed_programs() -> Result<(), String> {
     let section_headers = original.get(40..48).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes);
     let section_headers = usize::try_from(section_headers).map_err(|e| e.to_string())?;
     let note = original.windows(8).position(|w| w == b"stapsdt\0").ok_or("hits has no notes")?;
-    let places = [(note.saturating_sub(12), 120), (section_headers, original.len() - section_headers), (40, 24)];
+    let places =
+        [(note.saturating_sub(12), 120), (section_headers, original.len() - section_headers), (40, 24)];
     let script = "hits$target:::tick, pid$target::work:entry { @ = count(); } tick-200ms { exit(0); }";
     for round in 0..24 {
         let mut bytes = original.clone();
@@ -246,7 +253,9 @@ fn garbage() -> Result<(), String> {
     refused("zeros", &[0; 4096])?;
     refused("no newline in an open comment", b"BEGIN { /* ")?;
     refused("an open string", b"BEGIN { trace(\"")?;
-    for (open, close) in [("(", ")"), ("-", ""), ("!", ""), ("a[", "]"), ("(int)", ""), ("1 ? ", " : 2"), ("{", "}")] {
+    for (open, close) in
+        [("(", ")"), ("-", ""), ("!", ""), ("a[", "]"), ("(int)", ""), ("1 ? ", " : 2"), ("{", "}")]
+    {
         for depth in [100, 10_000, 500_000] {
             let script = format!("BEGIN {{ x = {}1{} +; }}", open.repeat(depth), close.repeat(depth));
             refused(&format!("{depth} times {open:?}"), script.as_bytes())?;

@@ -106,6 +106,18 @@ fn perl_die() -> Result<(), String> {
             return Err(format!("{sub} was called {calls} times:\n{out}"));
         }
     }
+    // They do return.
+    let text = "perl*:::sub-return { @[copyinstr(arg0)] = count(); }";
+    let out = run(
+        Command::new(duotrace()?).args(["-qn", text, "-c"]).arg(format!("perl {}", program.display())),
+        LIMIT,
+    )?
+    .ok()?;
+    for want in ["calm 50", "top 50", "deep 150"] {
+        if !out.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") == want) {
+            return Err(format!("no '{want}' in\n{out}"));
+        }
+    }
     Ok(())
 }
 

@@ -230,11 +230,20 @@ pub struct Limits {
     pub scratchsize: u32,
     /// `-x nspec`: speculations at a time.
     pub nspec: u32,
+    /// `-x cpu`: only firings on this processor count.
+    pub cpu: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { aggsize: 4 << 20, dynvarsize: 1 << 20, bufsize: 4 << 20, scratchsize: 4096, nspec: 1 }
+        Limits {
+            aggsize: 4 << 20,
+            dynvarsize: 1 << 20,
+            bufsize: 4 << 20,
+            scratchsize: 4096,
+            nspec: 1,
+            cpu: None,
+        }
     }
 }
 

@@ -277,7 +277,12 @@ impl Checker<'_> {
         let mut types = Vec::new();
         let mut kinds = Vec::new();
         for e in &args[1..] {
-            let (value, ty, kind) = self.recordable(e, row.name)?;
+            let (value, ty, kind) = self.recordable(e, row.name).map_err(|mut diag| {
+                if diag.tag == Tag::D_OP_DYN {
+                    diag.tag = Tag::D_PRINTF_ARG_TYPE;
+                }
+                diag
+            })?;
             values.push(value);
             types.push(ty);
             kinds.push(kind);

@@ -15,13 +15,14 @@ impl Checker<'_> {
         for spec in &clause.probes {
             enablings.push(self.enabling(spec, zdefs)?);
         }
+        // The body first: a predicate may test what only the body assigns.
+        let mut body = Vec::new();
+        let statements = clause.body.as_deref().unwrap_or(&[]);
+        self.statements(statements, &mut body)?;
         let predicate = match &clause.predicate {
             None => None,
             Some(e) => Some(self.predicate(e)?),
         };
-        let mut body = Vec::new();
-        let statements = clause.body.as_deref().unwrap_or(&[]);
-        self.statements(statements, &mut body)?;
         if statements.is_empty() {
             body.push(self.record(ActionKind::Default, Vec::new(), Vec::new(), clause.span));
         }
@@ -109,11 +110,12 @@ impl Checker<'_> {
         if self.aggregate_statement(e, out)? || self.action_statement(e, out)? {
             return Ok(());
         }
-        if let ast::ExprKind::Comma(a, b) = &e.kind {
-            if !self.is_action(a) && !self.is_action(b) {
-                self.statement(a, out)?;
-                return self.statement(b, out);
-            }
+        if let ast::ExprKind::Comma(a, b) = &e.kind
+            && !self.is_action(a)
+            && !self.is_action(b)
+        {
+            self.statement(a, out)?;
+            return self.statement(b, out);
         }
         if let ast::ExprKind::Cond(cond, yes, no) = &e.kind
             && (self.is_action(yes) || self.is_action(no))

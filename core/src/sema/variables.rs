@@ -212,7 +212,17 @@ impl Checker<'_> {
                 let [only] = index else {
                     return Err(Diag::error(Tag::D_PROTO_LEN, span, format!("{name}[] takes one index")));
                 };
-                let node = self.integer(only, "[]")?;
+                let node = self.operand(only)?;
+                if self.types.integer(node.ty).is_none() {
+                    return Err(Diag::error(
+                        Tag::D_PROTO_ARG,
+                        only.span,
+                        format!(
+                            "{name}[ ] argument #1 is incompatible with prototype:\n\tprototype: integer\n\t argument: {}",
+                            self.types.name(node.ty)
+                        ),
+                    ));
+                }
                 let value = self.rvalue(node)?;
                 let ty = self.types.basic().uint64;
                 Ok(Some(Node::value(ty, expr(ExprKind::Ureg(Box::new(value)), ir::Ty::U64, span))))

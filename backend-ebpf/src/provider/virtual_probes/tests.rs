@@ -14,7 +14,13 @@ fn what_comes_with_the_tool_is_right() {
         let series: Vec<&Series> = tables.series.iter().filter(|s| s.name == offsets.series).collect();
         assert_eq!(series.len(), 1, "{}", offsets.series);
         for probe in series.iter().flat_map(|series| &series.probes) {
-            assert!(recipes(probe, offsets).is_ok(), "{}: {:?}", probe.name, recipes(probe, offsets));
+            for build in &offsets.builds {
+                if probe.place == Place::Site && !build.sites.contains_key(&probe.symbol) {
+                    continue;
+                }
+                let recipes = recipes(probe, offsets, build);
+                assert!(recipes.is_ok(), "{}: {recipes:?}", probe.name);
+            }
             // What is read without looking at a file's contents must not hide a file that a series is about.
             let hidden = |file: &&String| !file.contains('*') && !finder().concerns(file);
             assert_eq!(probe.files.iter().find(hidden), None);
@@ -29,7 +35,7 @@ fn lets_are_computed_once_and_in_order() {
                 let b = a + a\narg int = b * b\narg int = 3\n";
     let series = text::series(text).unwrap();
     let offsets = text::offsets("series s\nbuild 0123456789\no 16\n").unwrap();
-    let recipes = recipes(&series.probes[0], &offsets).unwrap();
+    let recipes = recipes(&series.probes[0], &offsets, &offsets.builds[0]).unwrap();
     let Recipe::Let { name: 0, body, .. } = recipes.args[0].value.as_ref() else {
         panic!("{:?}", recipes.args[0])
     };
@@ -54,7 +60,12 @@ fn mistakes_in_files_are_told() {
         ("build 0123456789", "'series' is missing"),
         ("series s\nbuild xyz", "line 2: a build-id is hexadecimal"),
         ("series s\na b", "line 2: a name and a number are wanted"),
-        ("series s\nfunction f 0x10", "line 2: a function is one of a build"),
+        (
+            "series s\nbuild 0123456789\nregister a rip",
+            "line 3: a name and an address, or a register, are wanted",
+        ),
+        ("series s\nbuild 0123456789\nsite a 0x1\nsite a 0x2", "line 4: the name is there already"),
+        ("series s\nfunction f 0x10", "line 2: this is a line of a build"),
     ] {
         assert_eq!(text::offsets(text).err().as_deref(), Some(want));
     }
