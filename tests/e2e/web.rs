@@ -136,7 +136,8 @@ fn unknown_build() -> Result<(), String> {
     let text = format!("perl{}:::sub-entry {{ exit(0); }}", stranger.pid());
     let ran = run(Command::new(duotrace()?).args(["-n", &text]), LIMIT)?;
     let said = &ran.stderr;
-    for want in ["abababababababababababababababababababab", "ci/virtual-offsets perl ", "DUOTRACE_PROVIDERS"] {
+    for want in ["abababababababababababababababababababab", "ci/virtual-offsets perl ", "DUOTRACE_PROVIDERS"]
+    {
         if ran.code() == 0 || !said.contains(want) {
             return Err(format!("status {}, no '{want}' in: {said}", ran.code()));
         }
