@@ -137,7 +137,8 @@ impl Dtrace {
             match link.next(Instant::now() + Duration::from_millis(200))? {
                 Some(Message::Ready { matches, stability, options, pids, act_base, oracle }) => {
                     self.stability = stability;
-                    let strsize = options.iter().find(|(name, _)| name == "strsize").map_or(256, |(_, n)| *n as u32);
+                    let strsize =
+                        options.iter().find(|(name, _)| name == "strsize").map_or(256, |(_, n)| *n as u32);
                     self.settled = options;
                     let dialect = Dialect { oracle, act_base, strsize };
                     return Ok(DtraceSession::new(link, dialect, matches, pids, self.fired.clone()));
@@ -193,8 +194,17 @@ impl Dtrace {
 }
 
 /// Reported options that are flags.
-const FLAGS: &[&str] =
-    &["quiet", "flowindent", "rawbytes", "aggsortkey", "aggsortrev", "agghist", "aggpack", "aggzoom", "destructive"];
+const FLAGS: &[&str] = &[
+    "quiet",
+    "flowindent",
+    "rawbytes",
+    "aggsortkey",
+    "aggsortrev",
+    "agghist",
+    "aggpack",
+    "aggzoom",
+    "destructive",
+];
 
 /// The bytes of a line, counted from 1.
 fn line_range(text: &str, number: usize) -> (u32, u32) {
@@ -281,7 +291,8 @@ mod tests {
 
     #[test]
     fn a_missing_library_is_an_error() {
-        let mut dtrace = Dtrace::new(Config { library: Some("/nonexistent/libdtrace.so".into()), ..Config::default() });
+        let mut dtrace =
+            Dtrace::new(Config { library: Some("/nonexistent/libdtrace.so".into()), ..Config::default() });
         let Err(LoadError::System(error)) = dtrace.compile() else { panic!("no error") };
         assert!(error.message.starts_with("cannot load libdtrace: "), "{error}");
     }

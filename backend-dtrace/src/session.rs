@@ -88,7 +88,9 @@ impl Link {
                 Ok(Some(0)) => return Ok(None),
                 Ok(Some(_)) => self.heard = Instant::now(),
                 Ok(None) => return Err(self.ended()),
-                Err(error) => return Err(self.failed(&format!("cannot read from libdtrace's process: {error}"))),
+                Err(error) => {
+                    return Err(self.failed(&format!("cannot read from libdtrace's process: {error}")));
+                }
             }
         }
     }
@@ -151,7 +153,13 @@ pub struct DtraceSession {
 }
 
 impl DtraceSession {
-    pub(crate) fn new(link: Link, dialect: Dialect, matches: Vec<u32>, pids: Vec<u32>, probes: Probes) -> DtraceSession {
+    pub(crate) fn new(
+        link: Link,
+        dialect: Dialect,
+        matches: Vec<u32>,
+        pids: Vec<u32>,
+        probes: Probes,
+    ) -> DtraceSession {
         DtraceSession {
             link,
             dialect,
@@ -279,7 +287,8 @@ impl DtraceSession {
         for (id, def) in self.program.aggregations.iter().enumerate() {
             let id = id as u32;
             let newer = self.gathered.remove(&id);
-            let newer = newer.unwrap_or_else(|| Aggregation::new(id, def.name.clone(), def.func, def.key.len()));
+            let newer =
+                newer.unwrap_or_else(|| Aggregation::new(id, def.name.clone(), def.func, def.key.len()));
             sink.event(Event::Totals { agg: AggId(id), newer: &newer });
         }
         self.gathered.clear();
@@ -340,7 +349,9 @@ fn adopt(program: &mut Program, clause: u32, plan: &Plan) {
     let mut layout = plan.layout.clone();
     for action in &mut layout.actions {
         match &mut action.kind {
-            ActionKind::Printf { format } | ActionKind::System { format } | ActionKind::Freopen { format } => {
+            ActionKind::Printf { format }
+            | ActionKind::System { format }
+            | ActionKind::Freopen { format } => {
                 *format += base;
             }
             ActionKind::Printa { format: Some(format), .. } => *format += base,

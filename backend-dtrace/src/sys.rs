@@ -2,6 +2,8 @@
 //!
 //! Only the worker process calls any of this. Signatures are written out by hand from the systems' headers;
 //! where families differ in a signature there is a method that takes what both need.
+// Handles are opaque: only the library, which made them, looks behind them.
+#![allow(clippy::not_unsafe_ptr_arg_deref)]
 
 use crate::abi::{Family, ProgInfo};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -220,7 +222,13 @@ impl Library {
     }
 
     /// Compiles a description (`-n`, `-P`, …) with its clause.
-    pub fn compile_text(&self, text: &str, spec: i32, flags: u32, args: &[CString]) -> Result<Handle, LibError> {
+    pub fn compile_text(
+        &self,
+        text: &str,
+        spec: i32,
+        flags: u32,
+        args: &[CString],
+    ) -> Result<Handle, LibError> {
         let (text, argv) = (c_string(text), argv(args));
         // SAFETY: a C string and an array of C strings that ends with NULL; the library copies what it keeps, or
         // keeps pointers to the arguments, which live as long as the worker (see `worker::Job`).
@@ -325,7 +333,13 @@ impl Library {
 
     /// Sets the handlers for errors, drops and processes. Without one for errors tracing works all the same (under
     /// `-xnolibs` it cannot be set).
-    pub fn handlers(&self, error: DataFn, drop: DataFn, process: ProcFn, arg: *mut c_void) -> Result<(), LibError> {
+    pub fn handlers(
+        &self,
+        error: DataFn,
+        drop: DataFn,
+        process: ProcFn,
+        arg: *mut c_void,
+    ) -> Result<(), LibError> {
         // SAFETY: callbacks that know what `arg` is.
         unsafe {
             self.check((self.functions.handle_drop)(self.handle, drop, arg))?;
@@ -341,12 +355,19 @@ impl Library {
         let file = argv.first().copied().unwrap_or(ptr::null());
         type Three = unsafe extern "C" fn(Handle, *const c_char, *const *const c_char) -> Handle;
         type Flags = unsafe extern "C" fn(Handle, *const c_char, *const *const c_char, c_int) -> Handle;
-        type Child =
-            unsafe extern "C" fn(Handle, *const c_char, *const *const c_char, *const c_void, *const c_void) -> Handle;
+        type Child = unsafe extern "C" fn(
+            Handle,
+            *const c_char,
+            *const *const c_char,
+            *const c_void,
+            *const c_void,
+        ) -> Handle;
         // SAFETY: the family's prototype; C strings in an array that ends with NULL.
         let process = unsafe {
             match self.family {
-                Family::Oracle => std::mem::transmute::<*mut c_void, Flags>(symbol)(self.handle, file, argv.as_ptr(), 0),
+                Family::Oracle => {
+                    std::mem::transmute::<*mut c_void, Flags>(symbol)(self.handle, file, argv.as_ptr(), 0)
+                }
                 Family::FreeBsd => std::mem::transmute::<*mut c_void, Child>(symbol)(
                     self.handle,
                     file,
@@ -366,7 +387,8 @@ impl Library {
         let symbol = self.symbol(name)?;
         // SAFETY: both have this prototype.
         let process = unsafe {
-            let call: unsafe extern "C" fn(Handle, libc::pid_t, c_int) -> Handle = std::mem::transmute(symbol);
+            let call: unsafe extern "C" fn(Handle, libc::pid_t, c_int) -> Handle =
+                std::mem::transmute(symbol);
             call(self.handle, pid as libc::pid_t, 0)
         };
         if process.is_null() { Err(self.error()) } else { Ok(process) }
@@ -428,7 +450,12 @@ impl Library {
     ///
     /// # Safety
     /// `desc` is NULL or points to a probe description of this family.
-    pub unsafe fn probes_of(&self, desc: *const c_void, f: ProbeFn, arg: *mut c_void) -> Result<(), LibError> {
+    pub unsafe fn probes_of(
+        &self,
+        desc: *const c_void,
+        f: ProbeFn,
+        arg: *mut c_void,
+    ) -> Result<(), LibError> {
         // SAFETY: the caller's.
         self.check(unsafe { (self.functions.probe_iter)(self.handle, desc, Some(f), arg) })
     }
@@ -440,9 +467,13 @@ impl Library {
         // SAFETY: a buffer with its length; the last byte stays NUL.
         unsafe {
             match pid {
-                Some(pid) => {
-                    (self.functions.uaddr2str)(self.handle, pid as libc::pid_t, addr, buffer.as_mut_ptr(), len - 1)
-                }
+                Some(pid) => (self.functions.uaddr2str)(
+                    self.handle,
+                    pid as libc::pid_t,
+                    addr,
+                    buffer.as_mut_ptr(),
+                    len - 1,
+                ),
                 None => (self.functions.addr2str)(self.handle, addr, buffer.as_mut_ptr(), len - 1),
             };
             CStr::from_ptr(buffer.as_ptr()).to_string_lossy().into_owned()
