@@ -65,12 +65,12 @@ fn broken_blobs_give_nothing() {
     // The first types of the real blob, cut and bent in many ways.
     let blob: Vec<u8> = {
         let types = 4096;
-        let mut small = btf.blob.get(..24).unwrap().to_vec();
-        let strings = btf.blob.get(btf.strings.0..btf.strings.0 + 4096).unwrap();
+        let mut small = btf.bytes.get().get(..24).unwrap().to_vec();
+        let strings = btf.bytes.get().get(btf.strings.0..btf.strings.0 + 4096).unwrap();
         for (at, value) in [(8, 0), (12, types), (16, types), (20, 4096)] {
             small.splice(at..at + 4, u32::to_ne_bytes(value));
         }
-        small.extend(btf.blob.get(btf.types.0..btf.types.0 + types as usize).unwrap());
+        small.extend(btf.bytes.get().get(btf.types.0..btf.types.0 + types as usize).unwrap());
         small.extend(strings);
         small
     };
@@ -91,14 +91,13 @@ fn broken_blobs_give_nothing() {
         }
         let Some(btf) = Btf::parse(bent) else { continue };
         let mut types = Types::new(256);
-        let mut done = Default::default();
         for id in 0..200 {
             btf.size(id);
             if let Some(entry) = btf.get(id) {
                 let name = entry.name().to_string();
                 btf.field(&name, "a.b");
             }
-            super::import::import_for_test(&btf, &mut types, &mut done, id);
+            super::import::Importer::new(&btf, &mut types).whole(id);
         }
     }
 }
