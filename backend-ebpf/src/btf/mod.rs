@@ -6,6 +6,8 @@
 //! Every offset is checked; a malformed blob gives `None`, never a panic.
 
 mod bytes;
+#[cfg(test)]
+mod compile_tests;
 mod import;
 mod index;
 mod kallsyms;

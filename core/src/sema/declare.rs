@@ -125,6 +125,15 @@ impl Checker<'_> {
         }
     }
 
+    /// A struct, union or enum that is only named so far?
+    fn is_incomplete(&self, ty: TypeId) -> bool {
+        match self.types.base(ty) {
+            Type::Composite(composite) => composite.members.is_none(),
+            Type::Enum(enumeration) => enumeration.names.is_none(),
+            _ => false,
+        }
+    }
+
     fn composite(
         &mut self,
         union: bool,
@@ -490,7 +499,7 @@ impl Checker<'_> {
                     format!("array dimensions must be declared: {}", name.text),
                 ));
             }
-            Type::Composite(c) if c.members.is_none() => {
+            Type::Composite(_) | Type::Enum(_) if self.is_incomplete(ty) => {
                 return Err(Diag::error(
                     Tag::D_DECL_INCOMPLETE,
                     name.span,

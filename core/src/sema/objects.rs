@@ -127,14 +127,17 @@ impl Checker<'_> {
     pub(super) fn offsetof(&mut self, ty: &ast::TypeName, member: &ast::Name, span: Span) -> Res<Node> {
         let id = self.type_name(ty)?;
         self.complete_from_source(id);
-        if self.types.composite(id).is_none() {
+        if self.types.composite(id).is_none_or(|composite| composite.members.is_none()) {
             return Err(Diag::error(
                 Tag::D_OFFSETOF_TYPE,
                 span,
                 format!("offsetof operand must be a struct or union type, not {}", self.quoted(id)),
             ));
         }
-        let Some(found) = self.types.member(id, &member.text) else { return Err(self.no_member(id, member)) };
+        let Some(found) = self.types.member(id, &member.text) else {
+            let message = format!("failed to determine offset of {}: Member name not found", member.text);
+            return Err(Diag::error(Tag::D_UNKNOWN, member.span, message));
+        };
         if found.bits.is_some() {
             return Err(Diag::error(
                 Tag::D_OFFSETOF_BITFIELD,
@@ -199,6 +202,14 @@ impl Checker<'_> {
         let target = self.types.pointee(node.ty);
         match target {
             Some(to) if self.types.composite(to).is_some() => {
+                self.complete_from_source(to);
+                if self.types.size(to).is_none() {
+                    let message = format!(
+                        "operator -> cannot be applied to a forward declaration: no {} definition is available",
+                        self.types.name(self.types.resolve(to))
+                    );
+                    return Err(Diag::error(Tag::D_OP_INCOMPLETE, span, message));
+                }
                 let object = self.deref(node, span)?;
                 self.member(object, member, span)
             }
