@@ -25,6 +25,7 @@ main(void)
 	PLACE("gp.cv", struct gp, gp_cv);
 	PLACE("xpvcv.stash", struct xpvcv, xcv_stash);
 	PLACE("xpvcv.start", struct xpvcv, xcv_start_u);
+	PLACE("xpvcv.depth", struct xpvcv, xcv_depth);
 	PLACE("xpvcv.gv", struct xpvcv, xcv_gv_u);
 	PLACE("xpvcv.flags", struct xpvcv, xcv_flags);
 	PLACE("xpvgv.namehek", struct xpvgv, xiv_u);

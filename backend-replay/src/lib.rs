@@ -7,6 +7,7 @@
 
 pub mod event;
 pub mod file;
+mod hash;
 pub mod interp;
 pub mod record;
 pub mod session;

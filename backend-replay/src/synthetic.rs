@@ -15,7 +15,7 @@
 //! Everything that is not given is zero or empty. `tid` is `pid` unless it is given.
 
 use crate::event::Event;
-use crate::file::{Schema, builtin_named};
+use crate::file::{Field, Schema, builtin_name, builtin_named};
 use duotrace_core::ir::{Builtin, Space};
 use duotrace_core::probe::{Probe, ProbeId};
 
@@ -86,6 +86,63 @@ fn set(event: &mut Event, name: &str, value: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// An event as a line that [`parse`] reads; memory that is no text is cut at its first NUL.
+pub fn line(schema: &Schema, event: &Event) -> String {
+    use std::fmt::Write;
+    let probe = &schema.probe;
+    let mut out =
+        format!("{} {}:{}:{}:{}", event.time, probe.provider, probe.module, probe.function, probe.name);
+    // Writing to a string cannot fail.
+    let _ = write!(out, " pid={} tid={} cpu={}", event.pid, event.tid, event.cpu);
+    for field in &schema.fields {
+        let _ = match *field {
+            Field::Number(builtin) => {
+                write!(out, " {}={}", builtin_name(builtin), event.number(builtin).unwrap_or(0))
+            }
+            Field::Text(builtin) => {
+                write!(out, " {}={}", builtin_name(builtin), quoted(event.text(builtin).unwrap_or(b"")))
+            }
+            Field::Arg(n) => write!(out, " arg{n}={}", event.arg(n).unwrap_or(0) as i64),
+            Field::Register(n) => write!(out, " uregs[{n}]={:#x}", event.register(n).unwrap_or(0)),
+            Field::Stack(user) => {
+                let frames: Vec<String> =
+                    event.stack(user).unwrap_or(&[]).iter().map(|frame| format!("{frame:#x}")).collect();
+                let name = if user { "ustack" } else { "stack" };
+                if frames.is_empty() { Ok(()) } else { write!(out, " {name}={}", frames.join(",")) }
+            }
+            Field::Memory => event.regions().try_for_each(|(space, address, bytes)| {
+                let name = if space == Space::User { "mem" } else { "kmem" };
+                match bytes {
+                    Some(bytes) => {
+                        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+                        write!(out, " {name}:{address:#x}={}", quoted(bytes.get(..end).unwrap_or(bytes)))
+                    }
+                    None => write!(out, " {name}:{address:#x}=fault"),
+                }
+            }),
+            Field::Answers | Field::Unknown(_) => Ok(()),
+        };
+    }
+    out
+}
+
+fn quoted(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '"' | '\\' => out.extend(['\\', c]),
+            // A line is one event.
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Is a built-in variable a string?
@@ -194,6 +251,16 @@ mod tests {
         assert_eq!((first.arg(1), second.number(Builtin::Uid)), (Some(u64::MAX), Some(16)));
         assert_eq!(first.text(Builtin::Execname), Some(&b"a b"[..]));
         assert_eq!(first.read(Space::User, 0x10), crate::event::Read::Known(b"x\"y\0"));
+    }
+
+    #[test]
+    fn lines_come_back() {
+        let text =
+            "5 a:b:c:d pid=1 tid=2 cpu=3 execname=\"x \\\"y\\n\" arg0=-7 mem:0x10=\"t\" mem:0x20=fault";
+        let (mut schemas, events) = parse(text).expect("fine");
+        let fields = vec![Field::Text(Builtin::Execname), Field::Arg(0), Field::Memory];
+        let schema = Schema { fields, ..schemas.remove(0) };
+        assert_eq!(line(&schema, &events[0]), text);
     }
 
     #[test]

@@ -31,6 +31,9 @@ fn main() -> ExitCode {
     if words.get(1).is_some_and(|word| word == "test") {
         return ExitCode::from(test::run(words.get(2..).unwrap_or(&[])));
     }
+    if words.get(1).is_some_and(|word| word == "trace2text") {
+        return ExitCode::from(replay::trace2text(words.get(2..).unwrap_or(&[])));
+    }
     match flags::parse(words.into_iter()) {
         Ok(given) => ExitCode::from(run::run(&given)),
         Err(error) => {

@@ -5,11 +5,12 @@ use crate::texts::{self, Named};
 use crate::{report, sys};
 use duotrace_core::backend::Session;
 use duotrace_core::sema::{ProgramKind, ProgramText};
-use duotrace_replay::Replay;
-use duotrace_replay::file::Machine;
+use duotrace_replay::file::{FileError, Item, Machine, Reader, Schema};
 use duotrace_replay::record::{Plan, Recording, Summary};
+use duotrace_replay::{Event, Replay, synthetic};
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 /// Flags that decide what a program does, by the name they have in a recording.
@@ -43,7 +44,7 @@ pub fn open(path: &str, realtime: bool) -> Result<Replay, String> {
             Replay::from_text(&text).map_err(|error| format!("{path}: {error}"))?
         }
         false => Replay::open(Path::new(path)).map_err(|error| match error {
-            duotrace_replay::file::FileError::Io(error) => {
+            FileError::Io(error) => {
                 format!("failed to open {path}: {}", texts::reason(&error))
             }
             error => format!("{path}: {error}"),
@@ -143,4 +144,49 @@ pub fn report(path: &str, summary: &Summary) {
         text.push_str(&format!(", {} of probes that appeared later left out", summary.unknown));
     }
     report::line(&text);
+}
+
+/// `duotrace trace2text FILE`: the events of a recording, a line each, as `--replay X.events` reads them.
+pub fn trace2text(words: &[String]) -> u8 {
+    let [path] = words else {
+        eprintln!("Usage: duotrace trace2text FILE");
+        return crate::USAGE;
+    };
+    match print_events(path) {
+        Ok(()) => 0,
+        Err(error) => {
+            report::line(&format!("{path}: {error}"));
+            crate::FAILURE
+        }
+    }
+}
+
+fn print_events(path: &str) -> Result<(), FileError> {
+    let mut reader = Reader::new(BufReader::new(File::open(path)?))?;
+    let mut schemas: HashMap<u32, Schema> = HashMap::new();
+    let mut event = Event::default();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    loop {
+        let written = match reader.next(&mut event)? {
+            Item::Event => match schemas.get(&event.probe.0) {
+                Some(schema) => writeln!(out, "{}", synthetic::line(schema, &event)),
+                None => Ok(()),
+            },
+            Item::Probes(probes) => {
+                schemas.extend(probes.into_iter().map(|schema| (schema.probe.id.0, schema)));
+                Ok(())
+            }
+            Item::Losses(losses) => {
+                losses.iter().try_for_each(|loss| writeln!(out, "# lost: {} {}", loss.count, loss.what))
+            }
+            Item::Damage(what) => writeln!(out, "# {what}"),
+            Item::Meta(_) | Item::Symbols(_) => Ok(()),
+            Item::End { .. } => return Ok(out.flush()?),
+        };
+        match written {
+            // The reader has had enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
+    }
 }

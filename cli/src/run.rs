@@ -119,6 +119,10 @@ fn trace(
         }
     }
     let record = given.values(Flag::Record).last();
+    if record.is_some() && !options.is_set(opt::BUFSIZE) {
+        // Every firing leaves a record, not only those that the script shows.
+        let _ = options.set("bufsize", Some("64m"));
+    }
     let plan = record.map(|_| record::plan(&compiled.program, &|id| backend.probe(id).cloned()));
     let program = plan.as_ref().map_or(&compiled.program, |plan| &plan.program);
     let loaded = backend.load(program, &options);
@@ -304,10 +308,7 @@ impl Compiler<'_> {
                 Some(diag) => self.wrong(compiled, diag, options),
                 None => fail("failed to enable the program"),
             },
-            LoadError::System(error) => {
-                let name = self.names.first().map_or("", |named| named.name.as_str());
-                refused(&format!("failed to enable '{name}': "), error)
-            }
+            LoadError::System(error) => refused("could not enable tracing: ", error),
         }
     }
 }

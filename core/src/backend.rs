@@ -5,7 +5,7 @@
 //! values and raw records, never text.
 
 use crate::aggregate::Aggregation;
-use crate::diagnostic::{Diag, SourceMap};
+use crate::diagnostic::{Diag, SourceMap, Tag};
 use crate::ir::{AggId, ClauseId, Program};
 use crate::options::Options;
 use crate::probe::{Probe, ProbeDesc, ProbeId};
@@ -57,6 +57,8 @@ pub struct ProbeMatch {
     pub open_ended: bool,
     /// When nothing matched: what was searched, whether stripped, the nearest names.
     pub notes: Vec<String>,
+    /// When nothing matched and dtrace has a tag of its own for the reason, which the first note tells.
+    pub tag: Option<Tag>,
 }
 
 impl ProbeMatch {

@@ -10,7 +10,16 @@
  *            any sub
  *
  * Example (the web shop of ci/services-web under ab):
- * EXAMPLE
+ *   2026 Nov 23 18:59:24  processor time of requests
+ *    SAMPLES  URI                  SUB (FILE:LINE)
+ *   ...
+ *         21  /shop/list           - (-:0)
+ *         25  /shop/list           page (/srv/shop/Shop/View.pm:7)
+ *         45  /shop/list           row (/srv/shop/Shop/View.pm:5)
+ *        489  /shop/list           cmp_price (/srv/shop/Shop/Model.pm:7)
+ *        526  /shop/slow           cmp_price (/srv/shop/Shop/Model.pm:7)
+ *        615  /shop/slow           top (/srv/shop/Shop/Model.pm:8)
+ *        647  /shop/list           top (/srv/shop/Shop/Model.pm:8)
  */
 
 #pragma D option quiet
@@ -40,7 +49,7 @@ perl*:::sub-entry
 	self->depth++;
 }
 
-/* A frame that die() has left. */
+/* A frame whose return was not seen. */
 perl*:::sub-return
 /self->depth > 1 && self->sub[self->depth] != arg0/
 {

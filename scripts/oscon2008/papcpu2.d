@@ -13,7 +13,19 @@
  * A request waits here for the disk, for another server (PostgreSQL), for a lock, or for a processor.
  *
  * Example (the web shop of ci/services-web under ab):
- * EXAMPLE
+ *      PID EXECNAME           US  URI              SUB (FILE:LINE)
+ *     7015 /usr/sbin/apach     4041  /shop/list       cmp_price (/srv/shop/Shop/Model.pm:7)
+ *     7015 /usr/sbin/apach      789  /shop/list       page (/srv/shop/Shop/View.pm:7)
+ *     7017 /usr/sbin/apach    20081  /shop/slow       wait_backend (/srv/shop/Shop/Model.pm:21)
+ *     7015 /usr/sbin/apach    21536  /shop/slow       wait_backend (/srv/shop/Shop/Model.pm:21)
+ *     7017 /usr/sbin/apach     2909  /shop/list       cmp_price (/srv/shop/Shop/Model.pm:7)
+ *   ...
+ *         SUM us  URI                  SUB
+ *         111817  /shop/list           top
+ *         189977  /shop/slow           cmp_price
+ *         194324  /shop/slow           top
+ *         211502  /shop/list           cmp_price
+ *        2950809  /shop/slow           wait_backend
  */
 
 #pragma D option quiet
@@ -48,7 +60,7 @@ perl*:::sub-entry
 	self->depth++;
 }
 
-/* A frame that die() has left. */
+/* A frame whose return was not seen. */
 perl*:::sub-return
 /self->depth > 1 && self->sub[self->depth] != arg0/
 {

@@ -11,17 +11,36 @@
  *   CALLS  calls        AVG us, SUM us  elapsed time from call to return, with that of what was called
  *
  * A sub is told apart by its name, and by file and line: of its first statement, or of the call with Devel::DTrace,
- * whose names have no package either. XS subs and built-in functions have no probes. A sub left by die() has no return
- * where the probes are duotrace's: its frames are given up at the next return of a sub below it, and their calls are
- * counted but not timed (a difference of CALLS from what is timed makes AVG that of the timed ones).
+ * whose names have no package either. XS subs and built-in functions have no probes. A return that is not seen (no
+ * known way is left) is made up for at the next return of a sub below it: its call is counted but not timed, and AVG is
+ * that of the timed ones.
  *
  * Every call costs two traps: a program that calls hundreds of thousands of subs a second becomes several times slower.
  * pcpu.d samples.
  *
  * Example (the web shop of ci/services-web under ab):
- * EXAMPLE
+ *   2026 Nov 23 18:59:15  Perl subs
+ *       CALLS    AVG us       SUM us  SUB (FILE:LINE)
+ *      236575         8      2044709  cmp_price (/srv/shop/Shop/Model.pm:7)
+ *        4273        21        93165  escape (/srv/shop/Shop/View.pm:4)
+ *        4001        46       186559  row (/srv/shop/Shop/View.pm:5)
+ *         273     26510      7184338  handler (/srv/shop/Shop.pm:8)
+ *         272      1047       285035  page (/srv/shop/Shop/View.pm:7)
+ *         182     27001      4887273  top (/srv/shop/Shop/Model.pm:8)
+ *          91     49140      4373536  slow (/srv/shop/Shop.pm:16)
+ *   ...
  * Example (perl.d flow):
- * FLOW
+ *   7015 -> handler
+ *   7015   -> item
+ *   7015     -> by_id
+ *   7015       -> ask
+ *   7015         -> prepare
+ *   7015           -> _new_sth
+ *   7015           <- _new_sth
+ *   7015         <- prepare
+ *   7015       <- ask
+ *   7015     <- by_id
+ *   7015     -> page
  */
 
 #pragma D option quiet
@@ -47,7 +66,7 @@ perl*:::sub-entry
 	printf("%5d %*s-> %s\n", pid, 2 * (self->depth - 1), "", copyinstr(arg0));
 }
 
-/* Frames that die() has left: the one that returns is further down. */
+/* Frames whose return was not seen: the one that returns is further down. */
 perl*:::sub-return
 /self->depth > 1 && self->sub[self->depth] != arg0/
 {

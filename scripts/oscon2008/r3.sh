@@ -17,8 +17,14 @@
 # since then is shown at the end. It is not cut off after some number of rows: trunc() would choose different rows for
 # each column.
 #
-# Example (r3.sh -n 1, while ab asks for each of five pages 100 times):
-# EXAMPLE
+# Example (r3.sh -n 1, while the load of ci/services-web asks for five pages in turn):
+#   2026 Nov 23 18:59:10  requests by uri
+#        COUNT    AVG us AVG CALLS        BYTES  uri
+#          112       422        14         8736  /shop/item
+#          112       105        11         3696  /index.html
+#          111     20594        11        17871  /shop/slow
+#          111       259        10       182040  /shop/list
+#          111        34        10        26196  /nope
 #
 interval=5 tables=0 group=uri ppid='' columns=''
 

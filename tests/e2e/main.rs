@@ -7,6 +7,7 @@
 mod exact;
 mod postgres;
 mod robust;
+mod web;
 
 use std::process::ExitCode;
 
@@ -56,8 +57,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    for (area, tests) in [("exact", exact::TESTS), ("postgres", postgres::TESTS), ("robust", robust::TESTS)] {
+    for (area, tests) in [
+        ("exact", exact::TESTS),
+        ("postgres", postgres::TESTS),
+        ("robust", robust::TESTS),
+        ("web", web::TESTS),
+    ] {
         trials.extend(tests.iter().map(|&(name, test)| trial(format!("{area} {name}"), test)));
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    postgres::stop();
+    conclusion.exit_code()
 }

@@ -205,7 +205,7 @@ impl Case {
     }
 
     fn program(&self, key: &str) -> Result<Option<Command>, String> {
-        let words = words(self.key(key))?;
+        let words = words(&self.key(key).replace("%{bin}", &programs()?.display().to_string()))?;
         let Some((name, arguments)) = words.split_first() else { return Ok(None) };
         let mut command = Command::new(program(name)?);
         command.args(arguments);

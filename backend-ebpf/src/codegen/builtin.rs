@@ -7,12 +7,15 @@ use super::layout::{self, Layout, control};
 use super::runtime::Routine;
 use super::{ArgSource, Hook, Input, ProbeIdentity};
 use duotrace_core::diagnostic::Span;
-use duotrace_core::ir::Builtin;
+use duotrace_core::ir::{Builtin, Ty};
 use duotrace_core::probe::{Probe, ProbeId};
 use std::collections::BTreeSet;
 
 /// Room for probes that appear while the program runs.
 const LATER_PROBES: u32 = 1024;
+
+/// `PRARGSZ` of illumos: so much of the arguments is shown.
+const PSARGS: i32 = 79;
 
 /// How many entries `NAMES` needs.
 pub(super) fn name_entries(input: &Input<'_>) -> u32 {
@@ -142,8 +145,80 @@ impl Gen<'_> {
                 self.asm.bind(fine);
                 self.alu(Alu::Rsh, Reg::R0, 3);
             }
+            Builtin::Sid | Builtin::Pgid => {
+                let Some(offsets) = self.input.target.offsets.process else {
+                    return self.unsupported(span, "a session or process group on a kernel without BTF");
+                };
+                // <linux/pid_types.h>: PIDTYPE_PGID is 2, PIDTYPE_SID 3.
+                let index = if builtin == Builtin::Pgid { 2 } else { 3 };
+                self.chase(&[offsets.signal, offsets.pids + index * 8, offsets.number]);
+                self.canonical(Ty::I32);
+            }
             other => return self.unsupported(span, &format!("the variable {}", name(other))),
         }
+        Ok(())
+    }
+
+    /// `R0 =` the word at the end of a chain of pointers that begins at the task; 0 where it breaks.
+    pub fn chase(&mut self, offsets: &[u32]) {
+        self.task_address();
+        for offset in offsets {
+            self.asm.mov(Reg::R3, Reg::R0);
+            self.alu(Alu::Add, Reg::R3, *offset as i32);
+            self.emit(Insn::st(Size::DW, Reg::R10, slot::BUFFER, 0));
+            self.read_small(Helper::ProbeReadKernel, 8);
+            self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::BUFFER);
+        }
+    }
+
+    /// The process' arguments as they are in its memory, blanks between them.
+    fn process_arguments(&mut self, to: u32, span: Span) -> Res {
+        let Some(offsets) = self.input.target.offsets.process else {
+            return self.unsupported(span, "pr_psargs on a kernel without BTF");
+        };
+        self.chase(&[offsets.mm, offsets.arg_start]);
+        let start = self.hold()?;
+        self.chase(&[offsets.mm, offsets.arg_end]);
+        self.peek(&start, Reg::R1);
+        self.alu(Alu::Sub, Reg::R0, Reg::R1);
+        let (fits, end, empty) = (self.asm.label(), self.asm.label(), self.asm.label());
+        let most = PSARGS.min(self.plan.strsize as i32 - 1);
+        self.asm.jump_if(Cond::Le, Reg::R0, most, fits);
+        self.asm.mov(Reg::R0, most);
+        self.asm.bind(fits);
+        let length = self.hold()?;
+        self.peek(&length, Reg::R2);
+        self.frame_ptr(Reg::R1, to + 8);
+        self.take(start, Reg::R3);
+        self.asm.call(Helper::ProbeReadUser);
+        self.asm.jump_if(Cond::Ne, Reg::R0, 0, empty);
+        let routine = self.routine(Routine::Arguments);
+        self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::FRAME);
+        self.asm.mov(Reg::R2, to as i32);
+        self.take(length, Reg::R3);
+        self.asm.call_func(routine);
+        self.asm.jump(end);
+        self.asm.bind(empty);
+        self.string_constant(b"", to);
+        self.asm.bind(end);
+        Ok(())
+    }
+
+    /// The name of the `struct path` at the address in `R0`.
+    pub fn path_name(&mut self, to: u32, span: Span) -> Res {
+        if self.input.target.offsets.paths.is_none() {
+            return self.unsupported(span, "a path on a kernel without BTF");
+        }
+        let mark = self.mark();
+        let path = self.hold()?;
+        let work = self.temp(super::runtime::PATH_WORK)?;
+        let routine = self.routine(Routine::Path);
+        self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::FRAME);
+        self.asm.mov(Reg::R2, to as i32);
+        self.take(path, Reg::R3);
+        self.asm.mov(Reg::R4, work as i32);
+        self.asm.call_func(routine);
+        self.free_temps(mark);
         Ok(())
     }
 
@@ -164,6 +239,16 @@ impl Gen<'_> {
             Builtin::Execname | Builtin::Threadname => {
                 self.call_routine(Routine::Comm, &[to]);
                 return Ok(());
+            }
+            Builtin::Psargs => return self.process_arguments(to, span),
+            Builtin::Cwd | Builtin::Root => {
+                let Some(offsets) = self.input.target.offsets.paths else {
+                    return self.unsupported(span, "a directory on a kernel without BTF");
+                };
+                self.chase(&[offsets.fs]);
+                let path = if builtin == Builtin::Cwd { offsets.pwd } else { offsets.root };
+                self.alu(Alu::Add, Reg::R0, path as i32);
+                return self.path_name(to, span);
             }
             Builtin::Zonename => {
                 self.string_constant(b"global", to);

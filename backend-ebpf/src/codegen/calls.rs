@@ -3,15 +3,25 @@
 use super::context::{Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::{control, drops, frame};
-use super::runtime::Routine;
+use super::runtime::{MAX_OCTETS, Routine};
 use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::{Expr, ExprKind, Fault, SCRATCH_TAG, Space, Subroutine as S, Ty};
 
 /// Longest strings that routines going byte by byte are verified for.
 const BYTEWISE: u32 = 2048;
 
-/// `AF_INET`, everywhere the same.
+/// `AF_INET`, everywhere the same, and Linux' `AF_INET6`.
 const AF_INET: i64 = 2;
+const AF_INET6: i64 = 10;
+
+/// <linux/if_arp.h>: kinds of link layer addresses.
+const ARPHRD_ETHER: i32 = 1;
+const ARPHRD_INFINIBAND: i32 = 32;
+
+/// kernel/locking/rwsem.c: bits of a semaphore's count.
+const RWSEM_WRITER_LOCKED: i32 = 1;
+const RWSEM_FLAG_WAITERS: i32 = 2;
+const RWSEM_READER_SHIFT: i32 = 8;
 
 impl Gen<'_> {
     /// `R0 =` a subroutine's number.
@@ -125,8 +135,47 @@ impl Gen<'_> {
                 self.tagged(at);
                 self.release(size);
             }
+            (S::Copyout, [from, to, size]) => self.copyout(from, to, size)?,
+            (S::Copyoutstr, [text, to, most]) => self.copyoutstr(text, to, most)?,
             (S::Copyinto, [address, size, to]) => self.copy_to_scratch(address, size, to, Space::User)?,
             (S::Bcopy, [from, to, size]) => self.copy_to_scratch(from, size, to, Space::Any)?,
+            (S::MutexOwned, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::And, Reg::R0, !7);
+                let owner = self.hold()?;
+                self.task_address();
+                self.take(owner, Reg::R1);
+                self.compare_to_value(Cond::Eq, Reg::R1);
+            }
+            (S::MutexOwner, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::And, Reg::R0, !7);
+            }
+            // Linux' `struct mutex` always sleeps when the owner does; spin locks are another type.
+            (S::MutexTypeAdaptive, [lock]) => {
+                self.lock_word(lock)?;
+                self.asm.mov(Reg::R0, 1);
+            }
+            (S::MutexTypeSpin, [lock]) => {
+                self.lock_word(lock)?;
+                self.asm.mov(Reg::R0, 0);
+            }
+            (S::RwWriteHeld, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::And, Reg::R0, RWSEM_WRITER_LOCKED);
+            }
+            (S::RwReadHeld, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::Arsh, Reg::R0, RWSEM_READER_SHIFT);
+                self.asm.mov(Reg::R1, 0);
+                self.compare_to_value(Cond::SGt, Reg::R1);
+            }
+            (S::RwIswriter, [lock]) => {
+                self.lock_word(lock)?;
+                self.alu(Alu::And, Reg::R0, RWSEM_WRITER_LOCKED | RWSEM_FLAG_WAITERS);
+                self.asm.mov(Reg::R1, 0);
+                self.compare_to_value(Cond::Ne, Reg::R1);
+            }
             (S::Speculation, _) => self.speculation(),
             (S::Strchr | S::Strrchr | S::Strstr | S::Strtok, _) => {
                 return self.unsupported(span, "a string as a number");
@@ -232,16 +281,148 @@ impl Gen<'_> {
             (S::InetNtoa, [address])
             | (S::InetNtop, [Expr { kind: ExprKind::Const(AF_INET), .. }, address]) => {
                 self.scalar(address)?;
-                self.load_memory(Ty::Int { bytes: 4, signed: false }, Space::Any)?;
-                let routine = self.routine(Routine::Inet);
-                self.asm.mov(Reg::R3, Reg::R0);
-                self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::FRAME);
-                self.asm.mov(Reg::R2, to as i32);
-                self.asm.call_func(routine);
+                self.inet4(to)?;
+            }
+            (S::InetNtoa6, [address, rest @ ..]) => {
+                let strict = matches!(rest.first(), Some(Expr { kind: ExprKind::Const(n), .. }) if *n != 0);
+                self.scalar(address)?;
+                self.inet6(to, strict)?;
+            }
+            (S::InetNtop, [Expr { kind: ExprKind::Const(AF_INET6), .. }, address]) => {
+                self.scalar(address)?;
+                self.inet6(to, true)?;
+            }
+            (S::InetNtop, [family, address]) => {
+                // Only at run time is it known which; another family is a fault.
+                let (six, end) = (self.asm.label(), self.asm.label());
+                self.scalar(family)?;
+                let bad = self.fault(Fault::IllOp, false);
+                self.asm.jump_if(Cond::Eq, Reg::R0, AF_INET6 as i32, six);
+                self.asm.jump_if(Cond::Ne, Reg::R0, AF_INET as i32, bad);
+                self.scalar(address)?;
+                self.inet4(to)?;
+                self.asm.jump(end);
+                self.asm.bind(six);
+                self.scalar(address)?;
+                self.inet6(to, true)?;
+                self.asm.bind(end);
+            }
+            (S::LinkNtop, [kind, address]) => {
+                let (long, end) = (self.asm.label(), self.asm.label());
+                self.scalar(kind)?;
+                let bad = self.fault(Fault::IllOp, false);
+                self.asm.jump_if(Cond::Eq, Reg::R0, ARPHRD_INFINIBAND, long);
+                self.asm.jump_if(Cond::Ne, Reg::R0, ARPHRD_ETHER, bad);
+                self.octets(address, to, 6)?;
+                self.asm.jump(end);
+                self.asm.bind(long);
+                self.octets(address, to, MAX_OCTETS)?;
+                self.asm.bind(end);
+            }
+            (S::Json, [text, selector]) => {
+                self.bytewise(span, subroutine)?;
+                let text = self.string_argument(text)?;
+                let selector = self.string_argument(selector)?;
+                let work = self.temp(super::runtime::JSON_WORK)?;
+                self.call_routine(Routine::Json, &[to, text, selector, work]);
+            }
+            (S::DPath, [path]) => {
+                self.scalar(path)?;
+                self.path_name(to, span)?;
             }
             _ => return self.unsupported(span, &format!("the subroutine {}()", name(subroutine))),
         }
         Ok(())
+    }
+
+    /// `R0 =` the first word of a kernel lock: a mutex' owner, a semaphore's count.
+    fn lock_word(&mut self, lock: &Expr) -> Res {
+        self.scalar(lock)?;
+        self.load_memory(Ty::U64, Space::Any)
+    }
+
+    /// The IPv4 address at the pointer in `R0`.
+    fn inet4(&mut self, to: u32) -> Res {
+        self.load_memory(Ty::Int { bytes: 4, signed: false }, Space::Any)?;
+        let routine = self.routine(Routine::Inet);
+        self.asm.mov(Reg::R3, Reg::R0);
+        self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::FRAME);
+        self.asm.mov(Reg::R2, to as i32);
+        self.asm.call_func(routine);
+        Ok(())
+    }
+
+    /// The IPv6 address at the pointer in `R0`.
+    fn inet6(&mut self, to: u32, strict: bool) -> Res {
+        let at = self.temp(16)?;
+        self.read_memory(Space::Any, 16, Some(at))?;
+        self.call_routine(Routine::Inet6, &[to, at, u32::from(strict)]);
+        Ok(())
+    }
+
+    /// So many bytes at an address, in hexadecimal.
+    fn octets(&mut self, address: &Expr, to: u32, count: u32) -> Res {
+        self.scalar(address)?;
+        let at = self.temp(MAX_OCTETS.next_multiple_of(8))?;
+        self.read_memory(Space::Any, count, Some(at))?;
+        self.call_routine(Routine::Octets, &[to, at, count]);
+        Ok(())
+    }
+
+    /// Writes scratch memory to the process.
+    fn copyout(&mut self, from: &Expr, to: &Expr, size: &Expr) -> Res {
+        self.scalar(to)?;
+        let to = self.hold()?;
+        self.scalar(size)?;
+        let full = self.fault(Fault::NoScratch, false);
+        self.asm.jump_if(Cond::Gt, Reg::R0, self.plan.scratch_bytes as i32, full);
+        let size = self.hold()?;
+        self.scalar(from)?;
+        self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
+        self.asm.mov(Reg::R1, Reg::R0);
+        self.alu(Alu::Rsh, Reg::R1, 48);
+        let bad = self.fault(Fault::BadAddr, true);
+        self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, bad);
+        self.emit(Insn::mov32(Reg::R1, Reg::R0));
+        self.peek(&size, Reg::R2);
+        self.alu(Alu::Add, Reg::R1, Reg::R2);
+        self.frame_load(Size::DW, Reg::R2, frame::SCRATCH_TOP as u32);
+        self.asm.jump_if(Cond::Gt, Reg::R1, Reg::R2, bad);
+        self.scratch_address(0)?;
+        self.asm.mov(Reg::R2, Reg::R0);
+        self.take(size, Reg::R3);
+        self.take(to, Reg::R1);
+        self.write_user();
+        Ok(())
+    }
+
+    /// Writes a string with its NUL to the process, at most so many bytes.
+    fn copyoutstr(&mut self, text: &Expr, to: &Expr, most: &Expr) -> Res {
+        let at = self.string_argument(text)?;
+        self.scalar(to)?;
+        let to = self.hold()?;
+        self.scalar(most)?;
+        let fits = self.asm.label();
+        self.frame_load(Size::DW, Reg::R3, at);
+        self.alu(Alu::Add, Reg::R3, 1);
+        self.asm.jump_if(Cond::Le, Reg::R3, Reg::R0, fits);
+        self.asm.mov(Reg::R3, Reg::R0);
+        self.asm.bind(fits);
+        let small = self.asm.label();
+        self.asm.jump_if(Cond::Le, Reg::R3, self.plan.strsize as i32, small);
+        self.asm.mov(Reg::R3, self.plan.strsize as i32);
+        self.asm.bind(small);
+        self.frame_ptr(Reg::R2, at + 8);
+        self.take(to, Reg::R1);
+        self.write_user();
+        Ok(())
+    }
+
+    /// Writes `R3` bytes at `R2` to the user address in `R1`; a failure is a bad address.
+    fn write_user(&mut self) {
+        self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R1);
+        self.asm.call(Helper::ProbeWriteUser);
+        self.fault_if(Cond::Ne, 0, Fault::BadAddr, true);
     }
 
     /// Writes the digits of the signed number in `R0`.

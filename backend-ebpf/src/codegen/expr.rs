@@ -190,7 +190,7 @@ impl Gen<'_> {
 
     /// Reads `bytes` at the pointer in `R0` to the frame, or to `slot::BUFFER`; a bad address is a fault.
     /// A pointer with the scratch tag is one into scratch memory, whatever space it is thought to point to.
-    fn read_memory(&mut self, space: Space, bytes: u32, to: Option<u32>) -> Res {
+    pub fn read_memory(&mut self, space: Space, bytes: u32, to: Option<u32>) -> Res {
         self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
         let done = self.asm.label();
         if self.plan.uses_scratch {

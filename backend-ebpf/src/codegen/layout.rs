@@ -392,7 +392,10 @@ fn uses_scratch(input: &Input<'_>) -> bool {
     let mut found = false;
     for clause in &input.program.clauses {
         let mut look = |expr: &Expr| {
-            found |= matches!(expr.kind, ExprKind::Call(S::Alloca | S::Copyin | S::Copyinto | S::Bcopy, _));
+            found |= matches!(
+                expr.kind,
+                ExprKind::Call(S::Alloca | S::Copyin | S::Copyinto | S::Copyout | S::Bcopy, _)
+            );
         };
         clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
         walk_body(&clause.body, &mut look);

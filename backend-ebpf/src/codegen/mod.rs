@@ -230,11 +230,20 @@ pub struct Limits {
     pub scratchsize: u32,
     /// `-x nspec`: speculations at a time.
     pub nspec: u32,
+    /// `-x cpu`: only firings on this processor count.
+    pub cpu: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { aggsize: 4 << 20, dynvarsize: 1 << 20, bufsize: 4 << 20, scratchsize: 4096, nspec: 1 }
+        Limits {
+            aggsize: 4 << 20,
+            dynvarsize: 1 << 20,
+            bufsize: 4 << 20,
+            scratchsize: 4096,
+            nspec: 1,
+            cpu: None,
+        }
     }
 }
 
@@ -255,6 +264,44 @@ pub struct KernelOffsets {
     pub cred: Option<u32>,
     /// `cred->uid`; the gid follows it.
     pub uid: Option<u32>,
+    /// For `sid`, `pgid`, `psargs`.
+    pub process: Option<ProcessOffsets>,
+    /// For `cwd`, `root`, `d_path()`.
+    pub paths: Option<PathOffsets>,
+}
+
+/// What leads from a task to its group, session and arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessOffsets {
+    /// `task->signal`, and in it `pids`.
+    pub signal: u32,
+    pub pids: u32,
+    /// `pid->numbers[0].nr`.
+    pub number: u32,
+    /// `task->mm`, and in it where the arguments are.
+    pub mm: u32,
+    pub arg_start: u32,
+    pub arg_end: u32,
+}
+
+/// What leads from a task to its directories, and from a `struct path` up to the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathOffsets {
+    /// `task->fs`, and in it two `struct path`.
+    pub fs: u32,
+    pub pwd: u32,
+    pub root: u32,
+    /// `struct path`.
+    pub mnt: u32,
+    pub dentry: u32,
+    /// `struct dentry`.
+    pub parent: u32,
+    pub name: u32,
+    /// `vfsmount->mnt_root`, and where the vfsmount is in its `struct mount`.
+    pub mnt_root: u32,
+    pub mount_mnt: u32,
+    pub mount_parent: u32,
+    pub mountpoint: u32,
 }
 
 /// The kernel that programs are made for.

@@ -3,7 +3,7 @@
 //! Reading that costs a few milliseconds, so it is worth it only for a
 //! script that asks for what needs it: [`KernelOffsets::wanted`].
 
-use super::KernelOffsets;
+use super::{KernelOffsets, PathOffsets, ProcessOffsets};
 use crate::btf::Btf;
 use duotrace_core::ir::{Builtin, ExprKind, Program, Subroutine};
 
@@ -16,8 +16,16 @@ impl KernelOffsets {
                 found |= matches!(
                     expr.kind,
                     ExprKind::Builtin(
-                        Builtin::Ppid | Builtin::Vtimestamp | Builtin::Execname | Builtin::Threadname
-                    ) | ExprKind::Call(Subroutine::Progenyof, _)
+                        Builtin::Ppid
+                            | Builtin::Vtimestamp
+                            | Builtin::Execname
+                            | Builtin::Threadname
+                            | Builtin::Sid
+                            | Builtin::Pgid
+                            | Builtin::Psargs
+                            | Builtin::Cwd
+                            | Builtin::Root
+                    ) | ExprKind::Call(Subroutine::Progenyof | Subroutine::DPath, _)
                 );
             };
             clause.predicate.iter().for_each(|expr| super::layout::walk(expr, &mut look));
@@ -37,8 +45,41 @@ impl KernelOffsets {
             comm: task("comm"),
             cred: task("cred"),
             uid: btf.field("cred", "uid").map(|field| field.offset),
+            process: process(btf),
+            paths: paths(btf),
         }
     }
+}
+
+fn at(btf: &Btf, structure: &str, path: &str) -> Option<u32> {
+    btf.field(structure, path).map(|field| field.offset)
+}
+
+fn process(btf: &Btf) -> Option<ProcessOffsets> {
+    Some(ProcessOffsets {
+        signal: at(btf, "task_struct", "signal")?,
+        pids: at(btf, "signal_struct", "pids")?,
+        number: at(btf, "pid", "numbers")? + at(btf, "upid", "nr")?,
+        mm: at(btf, "task_struct", "mm")?,
+        arg_start: at(btf, "mm_struct", "arg_start")?,
+        arg_end: at(btf, "mm_struct", "arg_end")?,
+    })
+}
+
+fn paths(btf: &Btf) -> Option<PathOffsets> {
+    Some(PathOffsets {
+        fs: at(btf, "task_struct", "fs")?,
+        pwd: at(btf, "fs_struct", "pwd")?,
+        root: at(btf, "fs_struct", "root")?,
+        mnt: at(btf, "path", "mnt")?,
+        dentry: at(btf, "path", "dentry")?,
+        parent: at(btf, "dentry", "d_parent")?,
+        name: at(btf, "dentry", "d_name")? + at(btf, "qstr", "name")?,
+        mnt_root: at(btf, "vfsmount", "mnt_root")?,
+        mount_mnt: at(btf, "mount", "mnt")?,
+        mount_parent: at(btf, "mount", "mnt_parent")?,
+        mountpoint: at(btf, "mount", "mnt_mountpoint")?,
+    })
 }
 
 #[cfg(test)]
@@ -62,6 +103,7 @@ mod tests {
             offsets.uid,
         ];
         assert!(all.iter().all(Option::is_some), "{offsets:?}");
+        assert!(offsets.process.is_some() && offsets.paths.is_some(), "{offsets:?}");
         assert_eq!(offsets.tgid, offsets.pid.map(|pid| pid + 4));
     }
 }

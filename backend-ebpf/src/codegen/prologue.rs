@@ -72,6 +72,10 @@ impl Gen<'_> {
             self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
             self.asm.jump_if(Cond::Ne, Reg::R1, 1, out);
         }
+        if let Some(cpu) = self.input.limits.cpu {
+            self.asm.call(Helper::GetSmpProcessorId);
+            self.asm.jump_if(Cond::Ne, Reg::R0, cpu as i32, out);
+        }
         if let PidFilter::Pid(pid) = self.group.filter {
             self.pid();
             self.asm.jump_if(Cond::Ne, Reg::R0, pid as i32, out);

@@ -3,13 +3,25 @@
 use super::context::{Gen, Res, slot};
 use super::insn::{Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, control};
-use duotrace_core::diagnostic::Span;
-use duotrace_core::ir::{Clause, Effect, Expr, Stmt};
+use duotrace_core::diagnostic::{Diag, Span, Tag};
+use duotrace_core::ir::{Clause, Effect, Expr, Fault, Stmt};
 
 /// SIGSTOP on x86-64 and arm64.
 const SIGSTOP: i32 = 19;
 
+/// Longest `chill()`: 500 ms, as in illumos; more is a fault.
+const MAX_CHILL: i32 = 500_000_000;
+
 impl Gen<'_> {
+    /// "X cannot be done on this system: why".
+    fn impossible(&self, span: Span, what: &str, why: &str) -> Res {
+        Err(Box::new(Diag::error(
+            Tag::D_EBPF_UNSUP,
+            span,
+            format!("{what} cannot be done on this system: {why}"),
+        )))
+    }
+
     /// Statements in order.
     pub fn body(&mut self, body: &[Stmt], clause: &Clause) -> Res {
         for stmt in body {
@@ -84,9 +96,23 @@ impl Gen<'_> {
                 // The number is free again only after the record that ends it is out: see `release_speculation`.
                 self.asm.store(Size::DW, Reg::R10, slot::RELEASE, Reg::R0);
             }
-            Effect::Chill => return self.unsupported(span, "chill()"),
-            Effect::Panic => return self.unsupported(span, "panic()"),
-            Effect::Breakpoint => return self.unsupported(span, "breakpoint()"),
+            Effect::Chill => {
+                let bad = self.fault(Fault::IllOp, false);
+                self.asm.jump_if(Cond::Gt, Reg::R0, MAX_CHILL, bad);
+                let routine = self.routine(super::runtime::Routine::Chill);
+                self.asm.mov(Reg::R1, Reg::R0);
+                self.asm.call_func(routine);
+            }
+            Effect::Panic => {
+                return self.impossible(span, "panic()", "no BPF program can bring the kernel down");
+            }
+            Effect::Breakpoint => {
+                return self.impossible(
+                    span,
+                    "breakpoint()",
+                    "no BPF program can enter the kernel's debugger",
+                );
+            }
         }
         Ok(())
     }

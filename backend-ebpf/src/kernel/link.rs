@@ -34,6 +34,9 @@ impl Site {
     }
 }
 
+/// `ENOTSUPP` of linux/errno.h, which no header of the C library has.
+const ENOTSUPP: i32 = 524;
+
 /// Attaches to sites of one file, in every process that maps it now or later (`pid` `None`) or in one.
 ///
 /// The program's [`Kind`] decides how: one link for all (`UprobeMulti`, `UprobeSession`) or one link and
@@ -71,6 +74,29 @@ pub fn attach_uprobes(
     };
     let link = bpf::link_uprobe_multi(prog.as_fd(), &multi).map_err(describe)?;
     Ok(vec![Link { _link: link, _event: None }])
+}
+
+/// As [`attach_uprobes`], but an instruction that the kernel cannot probe does not keep the others from it: gives
+/// how many there were.
+pub fn attach_uprobes_if_possible(
+    prog: &Prog,
+    path: &Path,
+    sites: &[Site],
+    pid: Option<u32>,
+) -> Result<(Vec<Link>, usize), Error> {
+    match attach_uprobes(prog, path, sites, false, pid) {
+        Ok(links) => Ok((links, 0)),
+        Err(error) if error.errno == ENOTSUPP && sites.len() > 1 => {
+            let (left, right) = sites.split_at(sites.len() / 2);
+            let (mut links, mut refused) = attach_uprobes_if_possible(prog, path, left, pid)?;
+            let (more, also) = attach_uprobes_if_possible(prog, path, right, pid)?;
+            links.extend(more);
+            refused += also;
+            Ok((links, refused))
+        }
+        Err(error) if error.errno == ENOTSUPP => Ok((Vec::new(), sites.len())),
+        Err(error) => Err(error),
+    }
 }
 
 fn one_uprobe(

@@ -69,6 +69,14 @@ pub enum PidError {
         function: String,
         offset: u64,
     },
+    /// A name that is no probe's.
+    Name {
+        name: String,
+    },
+    /// Addresses without a function (`-`) in something else than the executable.
+    Dash {
+        module: String,
+    },
     /// More sites than allowed.
     TooMany {
         limit: usize,
@@ -88,6 +96,13 @@ impl fmt::Display for PidError {
             PidError::Offset { function, offset } => {
                 write!(f, "offset {offset:#x} is not the beginning of an instruction of {function}")
             }
+            PidError::Name { name } => {
+                write!(
+                    f,
+                    "\"{name}\" is no probe of a function: entry, return or an offset in hexadecimal digits"
+                )
+            }
+            PidError::Dash { module } => write!(f, "addresses are those of a.out only, not of {module}"),
             PidError::TooMany { limit } => write!(f, "the description matches more than {limit} probes"),
         }
     }
@@ -108,6 +123,7 @@ pub struct PidPattern<'a> {
 /// The sites of a running process. Globs that match nothing give an empty list; a plain name that does not
 /// exist is an error that says why.
 pub fn sites(pid: i32, pattern: &PidPattern<'_>) -> Result<Vec<PidSite>, PidError> {
+    check_name(pattern)?;
     let objects = maps::objects(pid).map_err(|e| {
         let error = match e.kind() {
             std::io::ErrorKind::NotFound => "No such process".to_owned(),
@@ -139,6 +155,20 @@ pub fn sites(pid: i32, pattern: &PidPattern<'_>) -> Result<Vec<PidSite>, PidErro
         Some(e) if out.is_empty() => Err(PidError::Function(e)),
         _ => Ok(out),
     }
+}
+
+/// Is the name one that a probe can have?
+fn check_name(pattern: &PidPattern<'_>) -> Result<(), PidError> {
+    let PidPattern { module, function, name, .. } = *pattern;
+    let bad = || PidError::Name { name: name.to_owned() };
+    if function == "-" {
+        if !matches!(module, "" | "a.out") {
+            return Err(PidError::Dash { module: module.to_owned() });
+        }
+        return hex(name).map(|_| ()).ok_or_else(bad);
+    }
+    let known = matches!(name, "" | "entry" | "return") || is_glob(name) || hex(name).is_some();
+    if known { Ok(()) } else { Err(bad()) }
 }
 
 /// The sites of one file, added to `out`.

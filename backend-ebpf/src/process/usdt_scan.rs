@@ -168,6 +168,24 @@ impl Scanner {
         }
     }
 
+    /// Adds a file that was seen being mapped, for its process may have ended since: the next one that runs it
+    /// shall find it attached.
+    pub fn add_mapped(&mut self, id: FileId, path: &Path, scan: &mut Scan) {
+        if self.knows(id) {
+            return;
+        }
+        // Another file of that name is not the one that was mapped.
+        let Some(elf) = Elf::open(path).ok().filter(|elf| elf.id() == Some(id)) else { return };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let seen = look(elf, id, &name, self.finder.as_deref());
+        match &seen {
+            Seen::Probes(file) => drop(scan.files.insert(id, Arc::clone(file))),
+            Seen::Problem(problem) => drop(scan.problems.insert(id, Arc::clone(problem))),
+            Seen::Nothing => {}
+        }
+        self.seen.insert(id, seen);
+    }
+
     /// A file by path, whether or not a process runs it; `None` when it has no probes.
     pub fn file(&mut self, path: &Path) -> Option<Arc<UsdtFile>> {
         let elf = Elf::open(path).ok()?;

@@ -25,6 +25,7 @@ use crate::kernel::perf_event::Rate;
 use crate::process::usdt_scan::{Scan, Scanner};
 use crate::symbols::recipe::Recipe;
 use duotrace_core::backend::ProbeMatch;
+use duotrace_core::diagnostic::Tag;
 use duotrace_core::probe::{Probe, ProbeArg, ProbeDesc, ProbeId, glob_match};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -147,6 +148,8 @@ pub struct Search<'a> {
     pub open_ended: bool,
     /// What was searched, what failed.
     pub notes: Vec<String>,
+    /// dtrace's tag for the first note, if it has one.
+    pub tag: Option<Tag>,
 }
 
 impl Search<'_> {
@@ -181,16 +184,22 @@ impl Registry {
         if let Some(number) = desc.id {
             return self.by_number(number);
         }
-        let mut search =
-            Search { desc, registry: self, found: BTreeSet::new(), open_ended: false, notes: Vec::new() };
+        let mut search = Search {
+            desc,
+            registry: self,
+            found: BTreeSet::new(),
+            open_ended: false,
+            notes: Vec::new(),
+            tag: None,
+        };
         for row in &ROWS {
             (row.find)(&mut search);
         }
-        let Search { found, open_ended, mut notes, .. } = search;
+        let Search { found, open_ended, mut notes, tag, .. } = search;
         if !found.is_empty() {
             notes.clear();
         }
-        ProbeMatch { probes: found.into_iter().collect(), open_ended, notes }
+        ProbeMatch { probes: found.into_iter().collect(), open_ended, notes, tag }
     }
 
     /// A probe by number: numbers of an earlier `-l` hold, for a listing finds them in the same order.

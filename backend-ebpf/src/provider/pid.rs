@@ -2,7 +2,8 @@
 
 use super::{ARGUMENT_REGISTERS, How, RAX, RSP, Search, UserSite};
 use crate::codegen::ArgSource;
-use crate::process::pid_provider::{self, PidPattern, PidProbe};
+use crate::process::pid_provider::{self, PidError, PidPattern, PidProbe};
+use duotrace_core::diagnostic::Tag;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +36,20 @@ fn entry_args() -> Vec<ArgSource> {
     ARGUMENT_REGISTERS.iter().map(register).chain((6..ARGUMENTS).map(stack)).collect()
 }
 
+/// dtrace's name for what is wrong; a library that is not there matches nothing, which is no mistake of its own.
+fn tag(error: &PidError) -> Option<Tag> {
+    match error {
+        PidError::Process { pid: 0, .. } => Some(Tag::D_PROC_BADPID),
+        PidError::Process { .. } => Some(Tag::D_PROC_GRAB),
+        PidError::Dash { .. } => Some(Tag::D_PROC_LIB),
+        PidError::Function(_) => Some(Tag::D_PROC_FUNC),
+        PidError::Offset { .. } => Some(Tag::D_PROC_OFF),
+        PidError::Name { .. } => Some(Tag::D_PROC_NAME),
+        PidError::TooMany { .. } | PidError::Code(_) => Some(Tag::D_PROC_CREATEFAIL),
+        PidError::Module { .. } | PidError::Elf(_) => None,
+    }
+}
+
 pub fn find(search: &mut Search<'_>) {
     let desc = search.desc;
     let Some(pid) = process(&desc.provider) else { return };
@@ -43,7 +58,8 @@ pub fn find(search: &mut Search<'_>) {
     let sites = match pid_provider::sites(pid.cast_signed(), &pattern) {
         Ok(sites) => sites,
         Err(error) => {
-            search.notes.push(error.to_string());
+            search.tag = tag(&error);
+            search.notes.insert(0, error.to_string());
             return;
         }
     };

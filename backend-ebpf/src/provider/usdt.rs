@@ -219,6 +219,15 @@ fn arg_type(n: usize, operand: Option<&ArgOperand>) -> ProbeArg {
     ProbeArg { ty, native: None, from: n as u32 }
 }
 
+/// A constant as wide as its operand says: a compiler writes `4@$-1` for an unsigned int as well.
+fn narrow(value: i64, bytes: u8, signed: bool) -> i64 {
+    let shift = 64 - u32::from(bytes.clamp(1, 8)) * 8;
+    match signed {
+        true => (value << shift) >> shift,
+        false => (value.cast_unsigned() << shift >> shift).cast_signed(),
+    }
+}
+
 /// Where the program finds an argument of a site; what cannot be read is absent.
 fn source(site: &UsdtSite, operand: Option<&ArgOperand>) -> ArgSource {
     let Some(operand) = operand else { return ArgSource::Absent };
@@ -264,7 +273,7 @@ fn source(site: &UsdtSite, operand: Option<&ArgOperand>) -> ArgSource {
                 (true, _, _) => ArgSource::Absent,
             }
         }
-        Operand::Constant { value, relative: false } => ArgSource::Const(value),
+        Operand::Constant { value, relative: false } => ArgSource::Const(narrow(value, bytes, signed)),
         Operand::Constant { value, relative: true } => ArgSource::PcRelative(from_here(value)),
     }
 }

@@ -60,15 +60,17 @@ impl Later {
     /// Attaches to what is new; gives warnings.
     pub fn look(&mut self, session: &mut Running) -> Vec<String> {
         let mut pids = BTreeSet::new();
+        let mut mapped = BTreeMap::new();
         let mut lost = false;
         let scanner = &self.scanner;
         if let Some(watch) = &mut self.watch {
             watch.drain(|happening| match happening.what {
-                What::Map { major, minor, inode, .. }
-                    if inode != 0
-                        && !scanner.knows(FileId { dev: libc::makedev(major, minor), ino: inode }) =>
-                {
-                    pids.insert(happening.pid.cast_signed());
+                What::Map { major, minor, inode, path, .. } if inode != 0 => {
+                    let id = FileId { dev: libc::makedev(major, minor), ino: inode };
+                    if !scanner.knows(id) {
+                        pids.insert(happening.pid.cast_signed());
+                        mapped.insert(id, path);
+                    }
                 }
                 What::Lost(_) => lost = true,
                 _ => {}
@@ -81,6 +83,9 @@ impl Later {
         match lost {
             true => scan = self.scanner.all(),
             false => pids.into_iter().for_each(|pid| self.scanner.add(pid, &mut scan)),
+        }
+        for (id, path) in mapped {
+            self.scanner.add_mapped(id, &path, &mut scan);
         }
         let mut found: BTreeMap<usize, Vec<ClauseId>> = BTreeMap::new();
         let mut points = Vec::new();
@@ -141,7 +146,7 @@ impl Running {
         let input = Input {
             program: &self.program,
             groups: &self.plan.groups,
-            limits: load::limits(&self.options),
+            limits: load::limits(&self.program, &self.options),
             target: load::target(&self.program, &self.plan.groups, &self.features)?,
             errors: self.plan.errors.clone(),
             probe: &|id| probe_for_programs(known, id),

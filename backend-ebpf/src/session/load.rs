@@ -9,7 +9,8 @@ use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, 
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
 use duotrace_core::ir::Program;
-use duotrace_core::options::Options;
+use duotrace_core::options::{Options, opt};
+use duotrace_core::probe::ProbeDesc;
 use std::collections::BTreeMap;
 
 /// Maps by the number that programs know them by.
@@ -38,9 +39,50 @@ fn release() -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+/// Do only BEGIN, END, ERROR and timers fire? Then there are never many records at once.
+fn is_leisurely(program: &Program) -> bool {
+    program.clauses.iter().flat_map(|clause| &clause.probes).all(|enabling| {
+        matches!(enabling.desc.provider.as_str(), "dtrace" | "profile") || is_bare(&enabling.desc)
+    })
+}
+
+/// `BEGIN`, `tick-1s` and their kin without a provider.
+fn is_bare(desc: &ProbeDesc) -> bool {
+    let timer = desc.name.starts_with("tick-") || desc.name.starts_with("profile-");
+    desc.id.is_none()
+        && desc.provider.is_empty()
+        && (timer || matches!(desc.name.as_str(), "BEGIN" | "END" | "ERROR"))
+}
+
 /// Sizes from the options.
-pub fn limits(_options: &Options) -> Limits {
-    Limits::default()
+pub fn limits(program: &Program, options: &Options) -> Limits {
+    let bytes = |option| u32::try_from(options.number(option)).unwrap_or(u32::MAX);
+    Limits {
+        // The kernel makes a ring of at most 2 GB; more than a quarter of that nobody has to spare.
+        bufsize: match options.is_set(opt::BUFSIZE) || !is_leisurely(program) {
+            true => bytes(opt::BUFSIZE).clamp(64 << 10, 512 << 20),
+            // Every page of it counts as ours.
+            false => 1 << 20,
+        },
+        aggsize: bytes(opt::AGGSIZE),
+        dynvarsize: bytes(opt::DYNVARSIZE),
+        scratchsize: bytes(opt::SCRATCHSIZE),
+        nspec: bytes(opt::NSPEC),
+        cpu: u32::try_from(options.number(opt::CPU)).ok(),
+    }
+}
+
+/// Bytes of a record beside its data: the ring's header, ours, and what aligns them.
+const RECORD_OVERHEAD: u64 = 52;
+
+/// A record that does not fit into the buffer could never be delivered.
+pub fn check_sizes(program: &Program, options: &Options) -> Result<(), BackendError> {
+    let bufsize = options.number(opt::BUFSIZE);
+    let largest = program.clauses.iter().map(|clause| u64::from(clause.record.size)).max().unwrap_or(0);
+    if largest.next_multiple_of(8) + RECORD_OVERHEAD > bufsize {
+        return Err(BackendError::new("Enabling exceeds size of buffer"));
+    }
+    Ok(())
 }
 
 /// Creates the maps that are not there yet.

@@ -68,6 +68,10 @@ pub struct Running {
     exit_seen: bool,
     state: State,
     later: Option<Later>,
+    /// `-x cpu`.
+    cpu: Option<u32>,
+    /// Instructions that the kernel does not probe, until they have been told of.
+    refused: usize,
     /// Probes found while running, by clause.
     pub(super) more: Vec<usize>,
 }
@@ -97,12 +101,13 @@ impl Running {
         let input = Input {
             program,
             groups: &plan.groups,
-            limits: load::limits(options),
+            limits: load::limits(program, options),
             target: load::target(program, &plan.groups, features)?,
             errors: plan.errors.clone(),
             probe: &|id| probe_for_programs(shelf, id),
         };
         let image = compile(&input).map_err(LoadError::Script)?;
+        load::check_sizes(program, options)?;
         let mut maps = Maps::new();
         load::create_maps(&image.maps, &mut maps)?;
         let progs = load::load_programs(&image, &plan.groups, &plan.attach, 0, &maps, features)?;
@@ -147,6 +152,8 @@ impl Running {
             exit_seen: false,
             state: State::Loaded,
             later,
+            refused: 0,
+            cpu: load::limits(program, options).cpu,
         })
     }
 
@@ -156,7 +163,8 @@ impl Running {
             match attach {
                 Attach::Begin | Attach::End => {}
                 Attach::Timers(wanted) if timers => {
-                    let online = cpus::online().map_err(system)?;
+                    let mut online = cpus::online().map_err(system)?;
+                    online.retain(|cpu| self.cpu.is_none_or(|only| only == *cpu));
                     for timer in wanted {
                         let count = if timer.every_cpu { online.len() } else { 1 };
                         for cpu in online.iter().take(count) {
@@ -186,8 +194,10 @@ impl Running {
                         sys::raise_file_limit();
                     }
                     for (path, sites) in files {
-                        self.links
-                            .extend(link::attach_uprobes(prog, path, sites, false, *pid).map_err(system)?);
+                        let (links, refused) =
+                            link::attach_uprobes_if_possible(prog, path, sites, *pid).map_err(system)?;
+                        self.links.extend(links);
+                        self.refused += refused;
                     }
                 }
             }
@@ -199,7 +209,7 @@ impl Running {
     fn fire(&self, which: &Attach) -> Result<(), BackendError> {
         for (prog, attach) in self.progs.iter().zip(&self.plan.attach) {
             if attach == which {
-                test_run::run(prog, &[], None).map_err(system)?;
+                test_run::run(prog, &[], self.cpu).map_err(system)?;
             }
         }
         Ok(())
@@ -368,6 +378,11 @@ impl Session for Running {
             if self.user_addresses {
                 self.symbols.remember(pid.cast_unsigned());
             }
+        }
+        if self.refused > 0 {
+            let count = std::mem::take(&mut self.refused);
+            let text = format!("{count} instructions cannot be probed on this kernel: they are left out");
+            sink.event(Event::Warning(text));
         }
         self.fire(&Attach::Begin)?;
         self.arm(true);

@@ -22,7 +22,14 @@ pub enum Refused {
 }
 
 pub fn limits() -> Limits {
-    Limits { aggsize: 64 << 10, dynvarsize: 1 << 20, bufsize: 256 << 10, scratchsize: 256, nspec: 2 }
+    Limits {
+        aggsize: 64 << 10,
+        dynvarsize: 1 << 20,
+        bufsize: 256 << 10,
+        scratchsize: 256,
+        nspec: 2,
+        cpu: None,
+    }
 }
 
 pub fn probe(id: ProbeId) -> Option<Probe> {
@@ -54,6 +61,7 @@ pub fn run(
         provider_pid: false,
         at_entry: false,
         guard: Vec::new(),
+        condition: None,
         task: None,
     }];
     let error_clauses = (normal as u32..program.clauses.len() as u32).map(ClauseId).collect();

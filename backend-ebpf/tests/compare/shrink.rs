@@ -149,7 +149,7 @@ fn parts(kind: &mut ExprKind) -> Vec<&mut Expr> {
         K::LoadStr { addr, max, .. } => std::iter::once(addr).chain(max).map(|a| &mut **a).collect(),
         K::Binary(_, a, b) | K::StrCompare(_, a, b) | K::Logical(_, a, b) | K::Comma(a, b) => vec![a, b],
         K::Cond(a, b, c) => vec![a, b, c],
-        K::Read(place) => place_parts(place),
+        K::Read(place) | K::AddressOf(place) => place_parts(place),
         K::Assign { place, value } | K::Update { place, value, .. } => {
             let mut parts = place_parts(place);
             parts.push(value);

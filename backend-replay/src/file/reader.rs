@@ -6,6 +6,7 @@ use super::schema::{Field, Schema};
 use super::wire::Cursor;
 use super::{FileError, Loss, Machine};
 use crate::event::Event;
+use crate::hash::Fast;
 use duotrace_core::ir::Space;
 use duotrace_core::probe::ProbeId;
 use duotrace_core::record::Symbol;
@@ -46,7 +47,7 @@ pub struct Reader<R: Read> {
     at: usize,
     time: u64,
     texts: Vec<Range<usize>>,
-    schemas: HashMap<u32, Vec<Field>>,
+    schemas: HashMap<u32, Vec<Field>, Fast>,
     whole: bool,
     ended: bool,
 }
@@ -64,7 +65,7 @@ impl<R: Read> Reader<R> {
             at: 0,
             time: 0,
             texts: Vec::new(),
-            schemas: HashMap::new(),
+            schemas: HashMap::default(),
             whole: false,
             ended: false,
         })

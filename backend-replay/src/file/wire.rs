@@ -55,7 +55,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     pub fn number(&mut self) -> Res<u64> {
+        // Most numbers are small.
+        if let Some(byte) = self.bytes.get(self.at).filter(|byte| **byte < 0x80) {
+            self.at += 1;
+            return Ok(u64::from(*byte));
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Res<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

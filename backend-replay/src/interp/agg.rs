@@ -2,38 +2,18 @@
 
 use super::record::is_user;
 use super::{Firing, Res};
+use crate::hash::Fast;
 use duotrace_core::aggregate::{AggError, AggFunc, Aggregation};
 use duotrace_core::ir::{AggId, AggregationDef, Expr, SymbolKind, Ty};
 use duotrace_core::record::{SymKind, SymValue, UserStack, Value};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
-/// A fast hash for keys that no stranger chooses to collide: multiply and rotate by words.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 29
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            self.0 = (self.0.rotate_left(23) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-    }
-}
 
 /// The values of one aggregation since they were last handed over.
 #[derive(Debug)]
 pub(super) struct Table {
     func: AggFunc,
     width: usize,
-    index: HashMap<Box<[u8]>, usize, BuildHasherDefault<KeyHasher>>,
+    index: HashMap<Box<[u8]>, usize, Fast>,
     words: Vec<i64>,
 }
 

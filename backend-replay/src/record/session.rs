@@ -192,6 +192,13 @@ impl<W: Write> Recording<W> {
     }
 }
 
+impl<W: Write> Drop for Recording<W> {
+    /// A run that was broken off still leaves a whole file, as far as that goes.
+    fn drop(&mut self) {
+        let _ = self.finish();
+    }
+}
+
 impl<W: Write> Session for Recording<W> {
     fn start(&mut self, sink: &mut dyn Sink) -> Result<(), BackendError> {
         self.through(sink, |session, sink| session.start(sink))

@@ -166,7 +166,7 @@ impl Backend for Replay {
         if probes.is_empty() {
             notes.push(format!("the recording has {} probes, none of them matches", self.probes.len()));
         }
-        Ok(ProbeMatch { probes, open_ended: false, notes })
+        Ok(ProbeMatch { probes, notes, ..ProbeMatch::default() })
     }
 
     fn probe(&self, id: ProbeId) -> Option<&Probe> {

@@ -5,6 +5,7 @@ use super::timers::Timers;
 use super::{Replay, Source, is_own, recorded};
 use crate::event::Event;
 use crate::file::{FileError, Item};
+use crate::hash::Fast;
 use crate::interp::{Config, Machine};
 use duotrace_core::aggregate::{Aggregation, Key};
 use duotrace_core::backend::{BackendError, DropKind, Event as Delivered, LoadError, Session, Sink};
@@ -35,7 +36,7 @@ enum State {
 pub(super) struct Running {
     program: Rc<Program>,
     machine: Machine,
-    clauses: HashMap<u32, Rc<[ClauseId]>>,
+    clauses: HashMap<u32, Rc<[ClauseId]>, Fast>,
     probes: Rc<BTreeMap<u32, Probe>>,
     source: Source,
     event: Event,
@@ -101,6 +102,7 @@ impl Running {
         let config = Config {
             errors,
             nspec: options.number(opt::NSPEC).clamp(1, 256) as u32,
+            scratch: options.number(opt::SCRATCHSIZE) as u32,
             big_endian: machine.big_endian,
             wall: machine.wall,
             ..Config::default()

@@ -136,7 +136,7 @@ pub const FUNCTIONS: &[Function] = &[
     f("htons", Sub(S::Htons), "uint16_t", &["uint16_t"], "to network byte order"),
     f("index", Sub(S::Index), "int", &["@str", "@str", "?int"], "position of a string in a string, or -1"),
     f("inet_ntoa", Sub(S::InetNtoa), "string", &["void *"], "an IPv4 address as text"),
-    f("inet_ntoa6", Sub(S::InetNtoa6), "string", &["void *"], "an IPv6 address as text"),
+    f("inet_ntoa6", Sub(S::InetNtoa6), "string", &["void *", "?int"], "an IPv6 address as text"),
     f("inet_ntop", Sub(S::InetNtop), "string", &["int", "void *"], "an address as text"),
     f("json", Sub(S::Json), "string", &["@str", "@str"], "an element of a JSON text"),
     action(

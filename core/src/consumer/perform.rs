@@ -135,7 +135,10 @@ impl Consumer<'_> {
     /// The columns and actions of one record.
     fn perform(&mut self, session: &mut dyn Session, record: &Record, data: &[u8], layout: &RecordLayout) {
         let probe = (self.probe)(record.probe);
-        let columns = self.prefix(record, probe.as_ref());
+        // commit() and discard() show what was speculated, or nothing.
+        let shows = |kind: &ActionKind| !matches!(kind, ActionKind::Commit | ActionKind::Discard);
+        let silent = !layout.actions.is_empty() && !layout.actions.iter().any(|action| shows(&action.kind));
+        let columns = !silent && self.prefix(record, probe.as_ref());
         for (index, action) in layout.actions.iter().enumerate() {
             if layout.present && !decode::present(data, index) {
                 continue;

@@ -240,6 +240,21 @@ impl Checker<'_> {
         span: Span,
         out: &mut Vec<Stmt>,
     ) -> Res<()> {
+        if let (Action::Printf, Some(first)) = (action, args.first())
+            && !matches!(first.kind, ast::ExprKind::Aggregation { .. })
+        {
+            let node = self.operand(first)?;
+            if !self.is_stringlike(node.ty) {
+                return Err(Diag::error(
+                    Tag::D_PROTO_ARG,
+                    first.span,
+                    format!(
+                        "printf( ) argument #1 is incompatible with prototype:\n\tprototype: string\n\t argument: {}",
+                        self.types.name(node.ty)
+                    ),
+                ));
+            }
+        }
         let text = self.format_string(row, args, span)?;
         if action == Action::Freopen && text == b"." {
             return Err(Diag::error(Tag::D_FREOPEN_INVALID, span, "freopen( ) argument #1 cannot be \".\""));
@@ -262,7 +277,12 @@ impl Checker<'_> {
         let mut types = Vec::new();
         let mut kinds = Vec::new();
         for e in &args[1..] {
-            let (value, ty, kind) = self.recordable(e, row.name)?;
+            let (value, ty, kind) = self.recordable(e, row.name).map_err(|mut diag| {
+                if diag.tag == Tag::D_OP_DYN {
+                    diag.tag = Tag::D_PRINTF_ARG_TYPE;
+                }
+                diag
+            })?;
             values.push(value);
             types.push(ty);
             kinds.push(kind);
@@ -332,7 +352,7 @@ impl Checker<'_> {
                     "printa( ) may not be used with an aggregation key",
                 ));
             }
-            let info = self.named_aggregation(name, Tag::D_PRINTA_AGGBAD, e.span)?;
+            let info = self.named_aggregation(name, e.span)?;
             match &key {
                 None => key = Some(info.key.clone()),
                 Some(first) if first.len() != info.key.len() => {

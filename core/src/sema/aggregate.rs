@@ -95,9 +95,13 @@ impl Checker<'_> {
             let node = self.operand(e)?;
             if node.is_void() || matches!(node.kind, Kind::Translated { .. }) {
                 return Err(Diag::error(
-                    Tag::D_AGG_KEY,
+                    Tag::D_KEY_TYPE,
                     e.span,
-                    format!("@{name}: key expression has no value that can be a key"),
+                    format!(
+                        "{} expression may not be used as aggregation index of @{name}: key #{}",
+                        if node.is_void() { "void" } else { "dynamic" },
+                        parts.len() + 1
+                    ),
                 ));
             }
             let string = self.types.is_string(node.ty)
@@ -107,9 +111,10 @@ impl Checker<'_> {
                 parts.push(self.string_value(node)?);
             } else {
                 let ty = node.ty;
-                self.value_type(ty, e.span)?;
+                let to = self.value_type(ty, e.span)?;
                 types.push(ty);
-                parts.push(self.rvalue(node)?);
+                let value = self.rvalue(node)?;
+                parts.push(if let ir::Ty::Int { .. } = to { super::node::cast(value, to) } else { value });
             }
         }
         Ok((parts, types))
@@ -420,12 +425,13 @@ impl Checker<'_> {
         }))
     }
 
-    /// An aggregation by name, or an error with the action's tag.
-    pub(super) fn named_aggregation(&self, name: &str, tag: Tag, span: Span) -> Res<AggInfo> {
-        self.aggregations
-            .get(name)
-            .cloned()
-            .ok_or_else(|| Diag::error(tag, span, format!("undefined aggregation: @{name}")))
+    /// An aggregation by name.
+    pub(super) fn named_aggregation(&self, name: &str, span: Span) -> Res<AggInfo> {
+        self.aggregations.get(name).cloned().ok_or_else(|| self.no_aggregation(name, span))
+    }
+
+    pub(super) fn no_aggregation(&self, name: &str, span: Span) -> Diag {
+        Diag::error(Tag::D_IDENT_UNDEF, span, format!("failed to resolve @{name}: Unknown variable name"))
     }
 
     /// clear(), trunc(), normalize(), denormalize().
@@ -437,19 +443,11 @@ impl Checker<'_> {
         span: Span,
         out: &mut Vec<Stmt>,
     ) -> Res<()> {
-        let (proto, not_agg, bad) = match action {
-            Action::Clear => (Tag::D_CLEAR_PROTO, Tag::D_CLEAR_AGGARG, Tag::D_CLEAR_AGGBAD),
-            Action::Trunc => (Tag::D_TRUNC_PROTO, Tag::D_TRUNC_AGGARG, Tag::D_TRUNC_AGGBAD),
-            _ => (Tag::D_NORMALIZE_PROTO, Tag::D_NORMALIZE_AGGARG, Tag::D_NORMALIZE_AGGBAD),
+        let not_agg = match action {
+            Action::Clear => Tag::D_CLEAR_AGGARG,
+            Action::Trunc => Tag::D_TRUNC_AGGARG,
+            _ => Tag::D_NORMALIZE_AGGARG,
         };
-        let (least, most) = Self::arity(row);
-        if !(least..=most).contains(&args.len()) {
-            return Err(Diag::error(
-                proto,
-                span,
-                format!("{}( ) prototype mismatch: {} args passed, {least} expected", row.name, args.len()),
-            ));
-        }
         let ast::ExprKind::Aggregation { name, .. } = &args[0].kind else {
             return Err(Diag::error(
                 not_agg,
@@ -460,7 +458,7 @@ impl Checker<'_> {
                 ),
             ));
         };
-        let agg = self.named_aggregation(name, bad, args[0].span)?.id;
+        let agg = self.named_aggregation(name, args[0].span)?.id;
         let mut values = Vec::new();
         if let Some(e) = args.get(1) {
             let tag = if action == Action::Trunc { Tag::D_TRUNC_SCALAR } else { Tag::D_NORMALIZE_SCALAR };

@@ -36,6 +36,9 @@ impl Checker<'_> {
             let node = self.decay(node)?;
             self.create_on_assignment(target, &node)?;
             let (place, ty) = self.lvalue(target, &text)?;
+            if self.types.element(ty).is_some() {
+                return Err(self.whole_array(&text, ty, span));
+            }
             let stored = self.stored(node, ty, &text, target, span)?;
             let ir_ty = place.ty;
             let kind = ExprKind::Assign { place: Box::new(place), value: Box::new(stored) };
@@ -49,11 +52,7 @@ impl Checker<'_> {
         }
         let (compute, operand) = if let Some(to) = self.types.pointee(ty) {
             if !matches!(op, ast::BinaryOp::Add | ast::BinaryOp::Sub) {
-                return Err(Diag::error(
-                    Tag::D_OP_ARITH,
-                    span,
-                    format!("operator {text} requires operands of arithmetic type"),
-                ));
+                return Err(needs_numbers(op, span));
             }
             let size = self.types.size(to).unwrap_or(1).max(1) as i64;
             let value = cast(self.rvalue(node)?, ir::Ty::I64);
@@ -67,14 +66,7 @@ impl Checker<'_> {
             (ir::Ty::U64, cast(scaled, ir::Ty::U64))
         } else {
             if self.types.integer(ty).is_none() || self.types.integer(right_ty).is_none() {
-                let arithmetic = matches!(op, ast::BinaryOp::Mul | ast::BinaryOp::Div | ast::BinaryOp::Mod);
-                let (tag, what) =
-                    if arithmetic { (Tag::D_OP_ARITH, "arithmetic") } else { (Tag::D_OP_INT, "integral") };
-                return Err(Diag::error(
-                    tag,
-                    span,
-                    format!("operator {text} requires operands of {what} type"),
-                ));
+                return Err(needs_numbers(op, span));
             }
             if matches!(op, ast::BinaryOp::Div | ast::BinaryOp::Mod) && node.constant() == Some(0) {
                 return Err(Diag::error(Tag::D_DIV_ZERO, span, "expression contains division by zero"));
@@ -92,6 +84,15 @@ impl Checker<'_> {
             old: false,
         };
         Ok(Node::value(ty, expr(kind, ir_ty, span)))
+    }
+
+    /// Arrays are assigned element by element.
+    fn whole_array(&self, op: &str, ty: TypeId, span: Span) -> Diag {
+        Diag::error(
+            Tag::D_OP_ARRFUN,
+            span,
+            format!("operator {op} may not be applied to operand of type {}", self.quoted(ty)),
+        )
     }
 
     /// What `+=` and `-=` want: scalars of known size, and no pointer added to a pointer.
@@ -141,7 +142,8 @@ impl Checker<'_> {
                 && (builtin(name).is_some()
                     || self.inlines.contains_key(name)
                     || self.types.enumerator(name).is_some()
-                    || matches!(name.as_str(), "args" | "uregs" | "regs" | "NULL")
+                    || matches!(name.as_str(), "args" | "uregs" | "regs" | "NULL" | "self" | "this")
+                    || crate::builtins::functions::find(name).is_some()
                     || self.bindings.iter().any(|(n, _)| n == name)));
         (!taken).then(|| (scope, name.clone()))
     }
@@ -157,6 +159,14 @@ impl Checker<'_> {
         let int64 = Node::value(self.types.basic().int64, constant(0, ir::Ty::I64, span));
         self.create_on_assignment(target, &int64)?;
         let text = if increment { "++" } else { "--" };
+        let of = self.expr(target)?;
+        if !self.types.is_scalar(of.ty) {
+            return Err(Diag::error(
+                Tag::D_OP_SCALAR,
+                span,
+                format!("operator {text} requires operand of scalar type"),
+            ));
+        }
         let (place, ty) = self.lvalue(target, text)?;
         let step = match self.types.pointee(ty) {
             Some(to) => self.types.size(to).unwrap_or(1).max(1) as i64,
@@ -201,7 +211,13 @@ impl Checker<'_> {
                 format!("operator {op} cannot be applied to read-only data"),
             )),
             _ => {
-                let named = matches!(&target.kind, ast::ExprKind::Ident { .. } | ast::ExprKind::Index { .. });
+                let named = match &target.kind {
+                    ast::ExprKind::Ident { name, .. } => builtin(name).is_some(),
+                    ast::ExprKind::Index { of, .. } => {
+                        matches!(&of.kind, ast::ExprKind::Ident { name, .. } if matches!(name.as_str(), "args" | "uregs" | "regs"))
+                    }
+                    _ => false,
+                };
                 let tag = if named { Tag::D_OP_WRITE } else { Tag::D_OP_LVAL };
                 Err(Diag::error(
                     tag,
@@ -233,6 +249,9 @@ impl Checker<'_> {
                 format!("operands have incompatible types: cannot assign \"void\" to {name}"),
             ));
         }
+        if self.types.element(value.ty).is_some() && !self.is_stringlike(value.ty) {
+            return Err(self.whole_array("=", value.ty, target.span));
+        }
         let ty = match self.types.base(value.ty) {
             Type::Array { .. } if self.is_stringlike(value.ty) => self.types.basic().string,
             _ => self.unqualified(value.ty),
@@ -250,8 +269,9 @@ impl Checker<'_> {
             }
             Some(index) => {
                 let mut key = Vec::new();
-                for e in index {
+                for (i, e) in index.iter().enumerate() {
                     let node = self.operand(e)?;
+                    self.usable_key(&node, i)?;
                     let ty = match self.types.base(node.ty) {
                         Type::Array { .. } if self.is_stringlike(node.ty) => self.types.basic().string,
                         _ => self.unqualified(node.ty),
@@ -275,4 +295,11 @@ impl Checker<'_> {
         }
         ty
     }
+}
+
+/// An assignment operator on what it cannot compute with.
+fn needs_numbers(op: ast::BinaryOp, span: Span) -> Diag {
+    let arithmetic = matches!(op, ast::BinaryOp::Mul | ast::BinaryOp::Div);
+    let (tag, what) = if arithmetic { (Tag::D_OP_ARITH, "arithmetic") } else { (Tag::D_OP_INT, "integral") };
+    Diag::error(tag, span, format!("operator {}= requires operands of {what} type", op.text()))
 }

@@ -18,10 +18,9 @@ impl Checker<'_> {
             ));
         };
         functions::find(name).ok_or_else(|| {
-            let known = self.variables.contains_key(&(ast::Scope::Global, name.clone()))
-                || super::variables::builtin(name).is_some();
-            if known {
-                return Diag::error(Tag::D_FUNC_IDKIND, function.span, format!("{name} is not a function"));
+            if super::variables::builtin(name).is_some() {
+                let message = format!("scalar '{name}' may not be referenced as a function");
+                return Diag::error(Tag::D_FUNC_IDKIND, function.span, message);
             }
             let mut diag =
                 Diag::error(Tag::D_FUNC_UNDEF, function.span, format!("undefined function name: {name}"));
@@ -39,11 +38,9 @@ impl Checker<'_> {
         match row.kind {
             FunctionKind::Subroutine(subroutine) => self.subroutine(row, subroutine, args, span),
             FunctionKind::Copyinstr => self.copyinstr(row, args, span),
-            FunctionKind::Aggregating => Err(Diag::error(
-                Tag::D_AGG_NULL,
-                span,
-                format!("{}( ) is an aggregating function: it must be assigned to an aggregation", row.name),
-            )),
+            FunctionKind::Aggregating => {
+                Ok(Node { ty: self.types.basic().void, kind: Kind::Action(row.name), span })
+            }
             FunctionKind::Action(_) | FunctionKind::Effect { .. } => self.nested_action(row, args, span),
         }
     }
@@ -185,12 +182,14 @@ impl Checker<'_> {
         }
         let ty = self.prototype(proto, e.span)?;
         let pointer = self.types.pointee(ty).is_some();
+        let node = if pointer || proto == "uintptr_t" { self.pointer_to_array(node)? } else { node };
         let given_pointer = self.types.pointee(node.ty).is_some();
         let integer = self.types.integer(node.ty).is_some();
         let to = self.value_type(ty, e.span)?;
         // Addresses may be given as integers or pointers, whatever they point to.
         let address = matches!(proto, "uintptr_t" | "uint64_t") || pointer;
-        if matches!(node.kind, Kind::Translated { .. }) || !(integer || (given_pointer && address)) {
+        let number = integer && (!pointer || node.constant() == Some(0));
+        if matches!(node.kind, Kind::Translated { .. }) || !(number || (given_pointer && address)) {
             return Err(mismatch());
         }
         Ok(cast(self.rvalue(node)?, to))

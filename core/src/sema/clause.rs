@@ -15,13 +15,18 @@ impl Checker<'_> {
         for spec in &clause.probes {
             enablings.push(self.enabling(spec, zdefs)?);
         }
-        let predicate = match &clause.predicate {
-            None => None,
-            Some(e) => Some(self.predicate(e)?),
-        };
+        // A predicate may test what only the body assigns: then it is looked at again after the body.
+        let early = clause.predicate.as_ref().map(|e| self.predicate(e));
+        let later =
+            matches!(&early, Some(Err(diag)) if matches!(diag.tag, Tag::D_IDENT_UNDEF | Tag::D_VAR_UNDEF));
+        let early = if later { None } else { early.transpose()? };
         let mut body = Vec::new();
         let statements = clause.body.as_deref().unwrap_or(&[]);
         self.statements(statements, &mut body)?;
+        let predicate = match &clause.predicate {
+            Some(e) if later => Some(self.predicate(e)?),
+            _ => early,
+        };
         if statements.is_empty() {
             body.push(self.record(ActionKind::Default, Vec::new(), Vec::new(), clause.span));
         }
@@ -47,16 +52,21 @@ impl Checker<'_> {
             diag
         })?;
         if found.probes.is_empty() && !zdefs && !found.open_ended_only() {
-            let (tag, message) = match desc.id {
-                Some(id) => {
+            let mut notes = found.notes;
+            let (tag, message) = match (found.tag.filter(|_| !notes.is_empty()), desc.id) {
+                (Some(tag), _) => {
+                    (tag, format!("invalid probe description {}: {}", shown(&desc), notes.remove(0)))
+                }
+                (None, Some(id)) => {
+                    notes.clear();
                     (Tag::D_PDESC_INVAL, format!("invalid probe identifier {id}: Unknown probe identifier"))
                 }
-                None => (
+                (None, None) => (
                     Tag::D_PDESC_ZERO,
                     format!("probe description {} does not match any probes", shown(&desc)),
                 ),
             };
-            return Err(Diag { notes: found.notes, ..Diag::error(tag, spec.span, message) });
+            return Err(Diag { notes, ..Diag::error(tag, spec.span, message) });
         }
         for id in &found.probes {
             if let Some(probe) = self.backend.probe(*id) {
@@ -104,12 +114,10 @@ impl Checker<'_> {
         if self.aggregate_statement(e, out)? || self.action_statement(e, out)? {
             return Ok(());
         }
-        if let ast::ExprKind::Comma(a, b) = &e.kind {
-            for part in [a, b] {
-                if self.is_action(part) {
-                    return Err(Diag::error(Tag::D_OP_ACT, e.span, "operator , operands cannot be actions"));
-                }
-            }
+        if let ast::ExprKind::Comma(a, b) = &e.kind
+            && !self.is_action(a)
+            && !self.is_action(b)
+        {
             self.statement(a, out)?;
             return self.statement(b, out);
         }
@@ -133,7 +141,7 @@ impl Checker<'_> {
     }
 
     /// Is it a call of an action?
-    fn is_action(&self, e: &ast::Expr) -> bool {
+    pub(super) fn is_action(&self, e: &ast::Expr) -> bool {
         use crate::builtins::FunctionKind;
         matches!(&e.kind, ast::ExprKind::Call { function, .. }
             if self.callee(function).is_ok_and(|row| matches!(row.kind, FunctionKind::Action(_) | FunctionKind::Effect { .. })))

@@ -158,7 +158,7 @@ impl Checker<'_> {
     }
 
     /// May a pointer be assigned to a pointer to `target`? Void goes with all, else the targets must be alike.
-    fn pointers_agree(&self, from: TypeId, target: TypeId) -> bool {
+    pub(super) fn pointers_agree(&self, from: TypeId, target: TypeId) -> bool {
         let Some(source) = self.types.pointee(from) else { return false };
         let void = |ty| matches!(self.types.base(ty), Type::Void);
         if void(source) || void(target) {
@@ -202,10 +202,6 @@ impl Checker<'_> {
         target: &ast::Expr,
         span: Span,
     ) -> Res<ir::Expr> {
-        // Integers may be stored into pointers: `p = 0x1000` is common in scripts (and legal in dtrace).
-        if self.types.pointee(ty).is_some() && self.types.integer(node.ty).is_some() {
-            return Ok(cast(self.rvalue(node)?, ir::Ty::U64));
-        }
         let given = node.ty;
         self.converted(node, ty).map_err(|diag| {
             if diag.tag != Tag::D_OP_INCOMPAT {

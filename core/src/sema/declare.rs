@@ -35,7 +35,10 @@ impl Checker<'_> {
             return combo(Tag::D_UNKNOWN, "failed to resolve type short long: Unknown type name");
         }
         if (s.signed > 0 && s.unsigned > 0) || s.longs > 2 || s.short > 1 {
-            return combo(Tag::D_DECL_COMBO, "invalid type combination");
+            return combo(
+                Tag::D_UNKNOWN,
+                "failed to resolve type: Unknown type name (conflicting specifiers)",
+            );
         }
         let integer = || match (s.short, s.longs, s.unsigned) {
             (1, _, 0) => b.short,
@@ -64,6 +67,10 @@ impl Checker<'_> {
                 ),
                 ("void", _) => Ok(b.void),
                 ("double", _) if s.longs == 1 && s.unsigned + s.signed + s.short == 0 => Ok(b.long_double),
+                ("float" | "double", true) if s.signed + s.unsigned == 0 => combo(
+                    Tag::D_UNKNOWN,
+                    "failed to resolve type: Unknown type name (no such floating-point type)",
+                ),
                 ("float" | "double", true) => combo(
                     Tag::D_DECL_SIGNINT,
                     "invalid type declaration: attributes may not be used with floating-point type",
@@ -172,7 +179,7 @@ impl Checker<'_> {
                 format!("incomplete struct/union/enum type for member {name}"),
             ),
             LayoutError::Duplicate(name) => {
-                Diag::error(Tag::D_DECL_MEMBER_NAME, span, format!("member name redeclared: {name}"))
+                Diag::error(Tag::D_UNKNOWN, span, format!("member name redeclared: {name}"))
             }
             LayoutError::TooBig => {
                 Diag::error(Tag::D_DECL_TOOBIG, span, format!("{word} {text} is too large"))
@@ -357,14 +364,14 @@ impl Checker<'_> {
 
     fn array_type(&mut self, of: TypeId, len: Option<&ast::Expr>, span: Span) -> Res<TypeId> {
         match self.types.base(of) {
-            Type::Void => return Err(Diag::error(Tag::D_DECL_ARRVOID, span, "cannot have array of void")),
+            Type::Void => return Err(Diag::error(Tag::D_DECL_VOIDOBJ, span, "cannot have array of void")),
             Type::Function { .. } => {
                 return Err(Diag::error(Tag::D_DECL_ARRFUNC, span, "array elements may not be functions"));
             }
             _ => {}
         }
         let Some(len) = len else { return Ok(self.types.array(of, 0)) };
-        let value = self.constant_expr(len).filter(|v| *v >= 0);
+        let value = self.constant_expr(len).filter(|v| *v > 0);
         let Some(value) = value else {
             return Err(Diag::error(
                 Tag::D_DECL_ARRSUB,
@@ -461,7 +468,7 @@ impl Checker<'_> {
             Some(Derived::Assoc(params)) => {
                 if scope == ast::Scope::Clause {
                     return Err(Diag::error(
-                        Tag::D_DECL_LOCASSOC,
+                        Tag::D_DECL_LOCASSC,
                         declarator.span,
                         "associative arrays may not be declared as clause-local variables",
                     ));
@@ -510,6 +517,8 @@ impl Checker<'_> {
         }
         if scope == ast::Scope::Global
             && (super::variables::builtin(&name.text).is_some()
+                || crate::builtins::functions::find(&name.text).is_some()
+                || self.types.lookup_typedef(&name.text).is_some()
                 || self.inlines.contains_key(&name.text)
                 || self.types.enumerator(&name.text).is_some())
         {

@@ -25,6 +25,9 @@ impl Checker<'_> {
             ast::ExprKind::KernelSymbol { module, name } => {
                 self.kernel_symbol(module.as_deref(), name, e.span)
             }
+            ast::ExprKind::Aggregation { name, .. } if !self.aggregations.contains_key(name) => {
+                Err(self.no_aggregation(name, e.span))
+            }
             ast::ExprKind::Aggregation { name, .. } => Err(Diag::error(
                 Tag::D_AGG_NULL,
                 e.span,
@@ -40,6 +43,9 @@ impl Checker<'_> {
             }
             ast::ExprKind::Cond(c, a, b) => self.conditional(c, a, b, e.span),
             ast::ExprKind::Comma(a, b) => {
+                if self.is_action(a) || self.is_action(b) {
+                    return Err(Diag::error(Tag::D_OP_ACT, e.span, "operator , operands cannot be actions"));
+                }
                 let first = self.expr(a)?;
                 let first = self.rvalue_or_void(first)?;
                 let second = self.expr(b)?;

@@ -9,6 +9,7 @@ pub(super) const PARTS: &[LibraryPart] = &[
         words: &["psinfo_t", "curpsinfo"],
         text: r#"
 typedef struct psinfo {
+	int pr_flag;
 	int pr_nlwp;
 	pid_t pr_pid;
 	pid_t pr_ppid;
@@ -22,8 +23,21 @@ typedef struct psinfo {
 	string pr_fname;
 	string pr_psargs;
 	char pr_dmodel;
+	size_t pr_size;
+	size_t pr_rssize;
+	dev_t pr_ttydev;
+	int pr_wstat;
+	int pr_argc;
+	uintptr_t pr_argv;
+	uintptr_t pr_envp;
 } psinfo_t;
 translator psinfo_t < int T > {
+	pr_flag = 0;
+	pr_nlwp = curthread->signal->nr_threads;
+	pr_wstat = 0;
+	pr_ttydev = curthread->signal->tty == NULL ? (dev_t)-1 :
+	    (dev_t)(curthread->signal->tty->driver->major << 20 |
+	    curthread->signal->tty->driver->minor_start + curthread->signal->tty->index);
 	pr_pid = pid;
 	pr_ppid = ppid;
 	pr_pgid = __pgid;
@@ -47,16 +61,33 @@ typedef struct lwpsinfo {
 	int pr_flag;
 	id_t pr_lwpid;
 	uintptr_t pr_addr;
+	uintptr_t pr_wchan;
+	char pr_stype;
+	char pr_state;
+	char pr_sname;
+	char pr_nice;
+	short pr_syscall;
+	char pr_oldpri;
+	char pr_cpu;
 	int pr_pri;
-	processorid_t pr_onpro;
+	string pr_clname;
 	string pr_name;
+	processorid_t pr_onpro;
+	processorid_t pr_bindpro;
+	uint32_t pr_bindpset;
+	int pr_lgrp;
 } lwpsinfo_t;
 translator lwpsinfo_t < int T > {
 	pr_flag = 0;
 	pr_lwpid = tid;
 	pr_addr = (uintptr_t)curthread;
+	/* The thread in which a probe fires is running: SONPROC. */
+	pr_state = 6;
+	pr_sname = 'O';
+	pr_nice = curthread->static_prio - 120;
+	pr_pri = curthread->prio;
+	pr_name = threadname;
 	pr_onpro = cpu;
-	pr_name = execname;
 };
 inline lwpsinfo_t *curlwpsinfo = xlate <lwpsinfo_t *> (0);
 "#,
@@ -82,7 +113,9 @@ inline cpuinfo_t *curcpu = xlate <cpuinfo_t *> (0);
     LibraryPart {
         words: &["in6_addr_t"],
         text: r#"
-typedef struct in6_addr_d { uint8_t __u6_addr8[16]; } in6_addr_t;
+typedef struct in6_addr_d {
+	union { uint8_t u6_addr8[16]; uint16_t u6_addr16[8]; uint32_t u6_addr32[4]; } in6_u;
+} in6_addr_t;
 "#,
     },
 ];

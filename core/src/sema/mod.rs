@@ -156,6 +156,13 @@ pub fn compile(
     let refused = checker.refused.take().filter(|_| out.error().is_none());
     out.diags.extend(refused);
     out.program = checker.program;
+    // Executors rely on the IR's rules; a program that breaks one was made wrongly here.
+    if cfg!(debug_assertions)
+        && out.error().is_none()
+        && let Err(what) = crate::ir::verify::verify(&out.program)
+    {
+        panic!("the checker made a wrong program: {what}");
+    }
     out
 }
 

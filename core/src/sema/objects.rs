@@ -18,6 +18,10 @@ impl Checker<'_> {
                 span,
             });
         }
+        if self.types.is_string(node.ty) {
+            let first = constant(0, ir::Ty::I64, span);
+            return self.char_at(node, first, span);
+        }
         let Some(to) = self.types.pointee(node.ty) else {
             return Err(Diag::error(
                 Tag::D_DEREF_NONPTR,
@@ -135,8 +139,11 @@ impl Checker<'_> {
             ));
         }
         let Some(found) = self.types.member(id, &member.text) else {
-            let message = format!("failed to determine offset of {}: Member name not found", member.text);
-            return Err(Diag::error(Tag::D_UNKNOWN, member.span, message));
+            return Err(Diag::error(
+                Tag::D_UNKNOWN,
+                member.span,
+                format!("failed to determine offset of {}: Member name not found", member.text),
+            ));
         };
         if found.bits.is_some() {
             return Err(Diag::error(
@@ -246,15 +253,14 @@ impl Checker<'_> {
             && !matches!(place.kind, ir::PlaceKind::Mem { .. })
         {
             let (place, writable) = (place.clone(), *writable);
-            return self.array_element(place, writable, element, len, only, span);
+            let index = self.subscript(only, &base)?;
+            return self.array_element(place, writable, element, len, index, span);
         }
         let base = self.decay(base)?;
-        let index = self.integer(only, "[]")?;
+        let index = self.subscript(only, &base)?;
         if self.types.is_string(base.ty) {
-            let args = vec![self.rvalue(base)?, cast(self.rvalue(index)?, ir::Ty::I64)];
-            let ty = ir::Ty::Int { bytes: 1, signed: true };
-            let call = expr(ExprKind::Call(ir::Subroutine::CharAt, args), ty, span);
-            return Ok(Node::value(self.types.basic().char, call));
+            let index = self.rvalue(index)?;
+            return self.char_at(base, index, span);
         }
         if self.types.pointee(base.ty).is_none() {
             return Err(Diag::error(
@@ -268,6 +274,23 @@ impl Checker<'_> {
         }
         let address = self.pointer_arithmetic(BinaryOp::Add, base, index, span)?;
         self.deref(address, span)
+    }
+
+    /// A character of a string.
+    fn char_at(&mut self, string: Node, index: ir::Expr, span: Span) -> Res<Node> {
+        let args = vec![self.rvalue(string)?, cast(index, ir::Ty::I64)];
+        let ty = ir::Ty::Int { bytes: 1, signed: true };
+        let call = expr(ExprKind::Call(ir::Subroutine::CharAt, args), ty, span);
+        Ok(Node::value(self.types.basic().char, call))
+    }
+
+    /// What stands in `[ ]` behind an array, pointer or string.
+    fn subscript(&mut self, index: &ast::Expr, base: &Node) -> Res<Node> {
+        let node = self.operand(index)?;
+        if self.types.integer(node.ty).is_none() {
+            return Err(self.incompatible("+", base, &node, index.span));
+        }
+        Ok(node)
     }
 
     /// An array that a variable holds, as the pointer to its first element; other nodes as they are.
@@ -288,10 +311,9 @@ impl Checker<'_> {
         writable: bool,
         element: TypeId,
         len: u64,
-        index: &ast::Expr,
+        node: Node,
         span: Span,
     ) -> Res<Node> {
-        let node = self.integer(index, "[]")?;
         let size = self.types.size(element).unwrap_or(1) as i64;
         let ty = self.value_type(element, span)?;
         if let Some(i) = node.constant()

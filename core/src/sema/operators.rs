@@ -116,6 +116,10 @@ impl Checker<'_> {
             {
                 return self.string_from(left, right, span);
             }
+            if op == BinaryOp::Add && self.types.is_string(right.ty) && self.types.integer(left.ty).is_some()
+            {
+                return self.string_from(right, left, span);
+            }
             if self.types.integer(left.ty).is_none() || self.types.integer(right.ty).is_none() {
                 return Err(self.incompatible(op.text(), &left, &right, span));
             }
@@ -204,7 +208,10 @@ impl Checker<'_> {
             _ => return Err(self.incompatible(op.text(), &left, &right, span)),
         };
         let size = match self.types.base(to) {
-            Type::Void => 1,
+            // The target has no size to count in.
+            Type::Void | Type::Function { .. } => {
+                return Err(self.incompatible(op.text(), &left, &right, span));
+            }
             _ => self.types.size(to).ok_or_else(|| {
                 Diag::error(
                     Tag::D_OP_INCOMPLETE,
@@ -311,6 +318,9 @@ impl Checker<'_> {
                 ),
             ));
         }
+        if !self.comparable(&left, &right) {
+            return Err(self.incompatible(op.text(), &left, &right, span));
+        }
         // As arithmetic would promote them; what is no integer compares unsigned.
         let pointer = self.types.pointee(left.ty).is_some() || self.types.pointee(right.ty).is_some();
         let promoted = self.types.integer(self.promote(left.ty, right.ty));
@@ -318,6 +328,16 @@ impl Checker<'_> {
         let a = cast(self.rvalue(left)?, wide);
         let b = cast(self.rvalue(right)?, wide);
         Ok(Node::value(int, binary(ir_op(op), a, b, ir::Ty::I32, span)))
+    }
+
+    /// May two scalars be compared? Pointers only with pointers to the same type or to void, and with 0.
+    fn comparable(&self, left: &Node, right: &Node) -> bool {
+        match (self.types.pointee(left.ty), self.types.pointee(right.ty)) {
+            (None, None) => true,
+            (Some(_), None) => right.constant() == Some(0),
+            (None, Some(_)) => left.constant() == Some(0),
+            (Some(_), Some(to)) => self.pointers_agree(left.ty, to),
+        }
     }
 
     pub(super) fn conditional(
@@ -330,6 +350,9 @@ impl Checker<'_> {
         let cond = self.truth(c, "?:")?;
         let left = self.operand(a)?;
         let right = self.operand(b)?;
+        if matches!(left.kind, Kind::Action(_)) || matches!(right.kind, Kind::Action(_)) {
+            return Err(Diag::error(Tag::D_OP_ACT, span, "action cannot be used in a conditional context"));
+        }
         let ty = if self.types.integer(left.ty).is_some() && self.types.integer(right.ty).is_some() {
             self.promote(left.ty, right.ty)
         } else if (self.types.is_string(left.ty)

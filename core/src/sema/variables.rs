@@ -19,6 +19,10 @@ const MAX_EXPANSION: u32 = 32;
 impl Checker<'_> {
     /// A name in an expression.
     pub(super) fn identifier(&mut self, scope: Scope, name: &str, span: Span) -> Res<Node> {
+        if scope == Scope::Global && matches!(name, "self" | "this") {
+            let message = format!("{name} is no variable: it is written {name}->name");
+            return Err(Diag::error(Tag::D_IDENT_BADREF, span, message));
+        }
         if scope == Scope::Global {
             if let Some((_, node)) = self.bindings.iter().rev().find(|(n, _)| n == name) {
                 let mut node = node.clone();
@@ -26,7 +30,7 @@ impl Checker<'_> {
                 return Ok(node);
             }
             if name == "NULL" && !self.inlines.contains_key(name) {
-                return Ok(Node::value(self.types.basic().void_pointer, constant(0, ir::Ty::U64, span)));
+                return Ok(self.int_node(0, span));
             }
         }
         if let Some(info) = self.variables.get(&(scope, name.to_string())).cloned() {
@@ -208,7 +212,17 @@ impl Checker<'_> {
                 let [only] = index else {
                     return Err(Diag::error(Tag::D_PROTO_LEN, span, format!("{name}[] takes one index")));
                 };
-                let node = self.integer(only, "[]")?;
+                let node = self.operand(only)?;
+                if self.types.integer(node.ty).is_none() {
+                    return Err(Diag::error(
+                        Tag::D_PROTO_ARG,
+                        only.span,
+                        format!(
+                            "{name}[ ] argument #1 is incompatible with prototype:\n\tprototype: integer\n\t argument: {}",
+                            self.types.name(node.ty)
+                        ),
+                    ));
+                }
                 let value = self.rvalue(node)?;
                 let ty = self.types.basic().uint64;
                 Ok(Some(Node::value(ty, expr(ExprKind::Ureg(Box::new(value)), ir::Ty::U64, span))))
@@ -244,6 +258,22 @@ impl Checker<'_> {
         )
     }
 
+    /// A key part needs a value of its own.
+    pub(super) fn usable_key(&self, node: &Node, position: usize) -> Res<()> {
+        if !node.is_void() && !matches!(node.kind, Kind::Translated { .. }) {
+            return Ok(());
+        }
+        Err(Diag::error(
+            Tag::D_KEY_TYPE,
+            node.span,
+            format!(
+                "{} expression may not be used as associative array index: key #{}",
+                if node.is_void() { "void" } else { "dynamic" },
+                position + 1
+            ),
+        ))
+    }
+
     /// Checks a key tuple against the key's types.
     pub(super) fn tuple(
         &mut self,
@@ -258,6 +288,7 @@ impl Checker<'_> {
         let mut key = Vec::new();
         for (i, (ty, e)) in types.iter().zip(index).enumerate() {
             let node = self.operand(e)?;
+            self.usable_key(&node, i)?;
             let given = node.ty;
             let part = self.converted(node, *ty).map_err(|_| {
                 Diag::error(

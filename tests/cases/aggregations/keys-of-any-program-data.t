@@ -2,7 +2,7 @@ Keys from a program's memory: what lies behind a string's end does not make anot
 options: -q
 program: hits 3 50
 --- script
-hits*:::tick { @[copyinstr(arg2), arg0] = count(); }
+hits$target:::tick { @[copyinstr(arg2), arg0] = count(); }
 END { printa("%s %d %@d\n", @); }
 --- stdout
 thread-0 0 50

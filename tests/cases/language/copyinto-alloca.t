@@ -2,7 +2,7 @@ alloca() gives memory that copyinto() fills and that can be read through a point
 options: -q
 program: strings
 --- script
-strings*:::say
+strings$target:::say
 /arg0 == 2/
 {
 	this->p = (char *)alloca(32);

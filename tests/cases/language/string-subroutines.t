@@ -17,5 +17,5 @@ BEGIN
 19 [quick] [fox]
 4 17 -1 [brown fox]
 [brown fox] [ox]
-[the] [quick] [brown fo]
+[the] [quick] [ brown fo]
 ab MIXED CASE upper -15

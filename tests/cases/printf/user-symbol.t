@@ -5,4 +5,4 @@ program: hits 1 1
 pid$target::work:entry { usym(uregs[R_PC]); printf("\n"); usym(ucaller); }
 --- stdout regex
   hits`work +
-  hits`run.* +
+  hits`run.*

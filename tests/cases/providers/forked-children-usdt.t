@@ -2,7 +2,7 @@ What is forked while it is traced is traced by a glob; $target alone is the pare
 options: -q
 program: forks 4 25
 --- script
-forks*:::tick { @all = count(); }
+forks*:::tick /progenyof($target)/ { @all = count(); }
 forks$target:::tick { @one = count(); }
 END { printa("%@d %@d\n", @all, @one); }
 --- stdout

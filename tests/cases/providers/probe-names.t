@@ -4,8 +4,8 @@ program: hits 1 1
 --- script
 BEGIN { printf("[%s|%s|%s|%s]\n", probeprov, probemod, probefunc, probename); }
 pid$target::work:return { printf("[%s|%s|%s]\n", probemod, probefunc, probename); }
-hits*:::tick { printf("[%s|%s|%s]\n", probemod, probefunc, probename); }
-pid$target::work:return, hits*:::tick
+hits$target:::tick { printf("[%s|%s|%s]\n", probemod, probefunc, probename); }
+pid$target::work:return, hits$target:::tick
 {
 	printf("%d\n", probeprov == strjoin(probename == "tick" ? "hits" : "pid", lltostr($target)));
 }

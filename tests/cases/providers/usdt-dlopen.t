@@ -1,8 +1,8 @@
 A library that a traced process opens later brings its probes along.
-options: -q -Z
-program: dlopener %{bin}/libduo.so 30 300
+options: -q -Z -xswitchrate=50ms
+program: dlopener %{bin}/libduo.so 30 4000
 --- script
-lib*:::tick { @ = count(); }
+lib*:::tick /pid == $target/ { @ = count(); }
 END { printa("%@d\n", @); }
 --- stdout
 30

@@ -2,8 +2,8 @@ An operand that is no integer does not take the others with it.
 options: -q
 program: args
 --- script
-args*:::rfloat { printf("%d\n", arg1); }
-args*:::knone { printf("none\n"); }
+args$target:::rfloat { printf("%d\n", arg1); }
+args$target:::knone { printf("none\n"); }
 --- stdout
 -3
 none

@@ -2,8 +2,8 @@ USDT probes of a shared library.
 options: -q
 program: libmain 40
 --- script
-lib*:libduo.so:lib_work:tick { @ = sum(arg0); @n[copyinstr(arg1)] = count(); }
+lib$target:libduo.so:lib_work:tick { @ = sum(arg0); @n[probemod] = count(); }
 END { printa("%@d\n", @); printa("%s %@d\n", @n); }
 --- stdout
 780
-lib 40
+libduo.so 40

@@ -2,6 +2,6 @@ USDT operands that name a variable of the program, with an offset before or behi
 options: -q
 program: args
 --- script
-args*:::mrip { printf("%d %d %d %d %d %d\n", arg0, arg1, arg2, arg3, arg4, arg5); }
+args$target:::mrip { printf("%d %d %d %d %d %d\n", arg0, arg1, arg2, arg3, arg4, arg5); }
 --- stdout
 -41 4294967255 42 -43 -1234567890123 42

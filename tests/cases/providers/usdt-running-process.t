@@ -4,8 +4,9 @@ before: hits-sem 2 500 wait
 stop: INT
 --- script
 BEGIN { printf("armed\n"); }
-hits*:::tick { @ = count(); }
+hits*:::tick /pid == %{pid}/ { @ = count(); }
 END { printa("%@d\n", @); }
 --- stdout
 armed
+
 1000

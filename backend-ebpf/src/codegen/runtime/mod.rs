@@ -4,14 +4,20 @@
 //! looks at each once, apart from the clauses. Each looks its frame up again and
 //! bounds every offset before it uses it.
 
+mod addresses;
 mod aggtable;
+mod json;
+mod kernel_path;
 mod numbers;
 mod paths;
 mod report;
 mod search;
 mod strings;
 
+pub(super) use addresses::MAX_OCTETS;
 pub(super) use aggtable::{ENTRY, HEADS};
+pub(super) use json::WORK as JSON_WORK;
+pub(super) use kernel_path::WORK as PATH_WORK;
 
 use super::asm::{Arg, FuncId, Label, Linkage};
 use super::context::Gen;
@@ -61,6 +67,18 @@ pub(super) enum Routine {
     Strip,
     /// `(frame, to, address in network order)`.
     Inet,
+    /// `(frame, to, 16 bytes of the address, strict)`: `strict` keeps the `::` before IPv4 within IPv6.
+    Inet6,
+    /// `(frame, to, bytes, how many)`: hexadecimal bytes between colons.
+    Octets,
+    /// `(frame, to, json, selector, work)`.
+    Json,
+    /// `(nanoseconds)`: spins.
+    Chill,
+    /// `(frame, to, length)`: makes a string of a process' arguments.
+    Arguments,
+    /// `(frame, to, struct path, work)`.
+    Path,
     /// `(pid, task) -> 0 or 1`.
     Progeny,
 }
@@ -88,6 +106,12 @@ impl Routine {
             Routine::BackUp => ("back_up", 2),
             Routine::Strip => ("strip", 3),
             Routine::Inet => ("inet", 3),
+            Routine::Inet6 => ("inet6", 4),
+            Routine::Octets => ("octets", 4),
+            Routine::Json => ("json", 5),
+            Routine::Chill => ("chill", 1),
+            Routine::Arguments => ("arguments", 3),
+            Routine::Path => ("kernel_path", 4),
             Routine::Progeny => ("progeny", 2),
         }
     }
@@ -139,6 +163,12 @@ impl Gen<'_> {
                 Routine::BackUp => self.emit_back_up(),
                 Routine::Strip => self.emit_strip(),
                 Routine::Inet => self.emit_inet(),
+                Routine::Inet6 => self.emit_inet6(),
+                Routine::Octets => self.emit_octets(),
+                Routine::Json => self.emit_json(),
+                Routine::Chill => self.emit_chill(),
+                Routine::Arguments => self.emit_arguments(),
+                Routine::Path => self.emit_kernel_path(),
                 Routine::Progeny => self.emit_progeny(),
             }
         }

@@ -69,14 +69,14 @@ impl Gen<'_> {
     }
 
     /// Puts the character in `reg` before those that are there.
-    fn push_digit(&mut self, reg: Reg) {
+    pub(super) fn push_digit(&mut self, reg: Reg) {
         self.alu(Alu::Add, Reg::R2, -1);
         self.asm.store(Size::B, Reg::R2, 0, reg);
         self.alu(Alu::Add, Reg::R3, 1);
     }
 
     /// Makes a string of the `R3` characters at `R2` on the stack.
-    fn copy_digits(&mut self) {
+    pub(super) fn copy_digits(&mut self) {
         let fits = self.asm.label();
         let out = self.asm.label();
         // Through memory, so that the verifier need not tell the lengths apart.
@@ -187,9 +187,22 @@ impl Gen<'_> {
         self.string_at(Reg::R6, out);
         // From the last octet to the first, digits before those that are there.
         self.emit(Insn::to_be(Reg::R8, 32));
+        self.start_digits();
+        self.push_dotted();
+        self.copy_digits();
+        self.asm.bind(out);
+        self.asm.ret(0);
+    }
+
+    /// No digits yet.
+    pub(super) fn start_digits(&mut self) {
         self.asm.mov(Reg::R2, Reg::R10);
         self.alu(Alu::Add, Reg::R2, i32::from(DIGITS_END));
         self.asm.mov(Reg::R3, 0);
+    }
+
+    /// The four octets of `R8`, dots between them.
+    pub(super) fn push_dotted(&mut self) {
         for octet in 0..4 {
             self.asm.mov(Reg::R1, Reg::R8);
             self.alu(Alu::Rsh, Reg::R1, octet * 8);
@@ -207,13 +220,15 @@ impl Gen<'_> {
             }
             self.asm.bind(done);
             if octet < 3 {
-                self.asm.mov(Reg::R4, i32::from(b'.'));
-                self.push_digit(Reg::R4);
+                self.push_char(b'.');
             }
         }
-        self.copy_digits();
-        self.asm.bind(out);
-        self.asm.ret(0);
+    }
+
+    /// A character before those that are there.
+    pub(super) fn push_char(&mut self, char: u8) {
+        self.asm.mov(Reg::R4, i32::from(char));
+        self.push_digit(Reg::R4);
     }
 
     /// Is the process of a task this one or one of its descendants?

@@ -20,6 +20,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use text::{Build, Offsets, Place, ProbeText, Series};
 
+#[cfg(test)]
+mod tests;
+
 /// The files that come with the tool.
 const SERIES: [&str; 2] =
     [include_str!("../../../providers/ap.probes"), include_str!("../../../providers/perl.probes")];
@@ -167,7 +170,29 @@ fn sites(
     build: &Build,
     out: &mut Vec<UsdtSite>,
 ) -> Result<(), String> {
-    let recipes = Arc::new(recipes(probe, offsets)?);
+    // A table without the site is one of a build that lacks it.
+    if probe.place == Place::Site && !build.sites.contains_key(&probe.symbol) {
+        return Ok(());
+    }
+    let recipes = Arc::new(recipes(probe, offsets, build)?);
+    if probe.place == Place::Site {
+        let vaddr = build.sites.get(&probe.symbol).copied();
+        let Some((vaddr, offset)) = vaddr.and_then(|at| Some((at, elf.vaddr_to_offset(at)?))) else {
+            return Ok(());
+        };
+        let function = probe.function.clone().unwrap_or_default();
+        out.extend(probe.providers.iter().map(|provider| UsdtSite {
+            provider: provider.clone(),
+            name: probe.name.clone(),
+            vaddr,
+            offset,
+            semaphore: None,
+            args: String::new(),
+            function: function.clone(),
+            recipes: Some(Arc::clone(&recipes)),
+        }));
+        return Ok(());
+    }
     let mut functions = match probe.symbol.contains('*') {
         true => elf.functions_where(|name| glob_match(&probe.symbol, name)),
         false => elf.functions_named(&probe.symbol),
@@ -215,6 +240,7 @@ fn places(elf: &Elf, function: &Function, place: Place) -> Vec<(u64, u64)> {
             vec![(site.vaddr, site.offset)]
         }
         // A tail jump leaves before the value is known, and the function it goes to may have a probe itself.
+        Place::Site => Vec::new(),
         Place::Return => code::disassemble(elf, function).map_or(Vec::new(), |code| {
             let leaves = code.leaves.iter().filter(|(_, leave)| *leave == Leave::Return);
             leaves.map(|(at, _)| (function.vaddr + at, function.offset + at)).collect()
@@ -223,13 +249,16 @@ fn places(elf: &Elf, function: &Function, place: Place) -> Vec<(u64, u64)> {
 }
 
 /// The recipes of a probe in terms of registers and numbers.
-fn recipes(probe: &ProbeText, offsets: &Offsets) -> Result<Recipes, String> {
+fn recipes(probe: &ProbeText, offsets: &Offsets, build: &Build) -> Result<Recipes, String> {
     let mut lets: Vec<Recipe> = Vec::new();
     let name_of = |name: &str, upto: usize| {
         let at = probe.lets.iter().take(upto).rposition(|(other, _)| other == name);
         match at.and_then(|at| u8::try_from(at).ok()) {
             Some(at) => Some(Recipe::Named(at)),
-            None => offsets.values.get(name).map(|value| Recipe::Const(*value)),
+            None => match build.registers.get(name) {
+                Some(offset) => Some(Recipe::Register(*offset)),
+                None => offsets.values.get(name).map(|value| Recipe::Const(*value)),
+            },
         }
     };
     for (index, (name, text)) in probe.lets.iter().enumerate() {

@@ -42,6 +42,8 @@ pub enum Place {
     #[default]
     Entry,
     Return,
+    /// An instruction that the build's table names.
+    Site,
 }
 
 /// A `*.offsets` file.
@@ -59,7 +61,15 @@ pub struct Build {
     pub id: String,
     /// Addresses of functions that its symbol tables do not have.
     pub functions: HashMap<String, u64>,
+    /// Addresses of instructions.
+    pub sites: HashMap<String, u64>,
+    /// Names of registers that hold something there, with their offsets in the kernel's `struct pt_regs`.
+    pub registers: HashMap<String, u16>,
 }
+
+/// x86-64's general registers in the order of the kernel's `struct pt_regs`, 8 bytes each.
+const REGISTERS: [&str; 15] =
+    ["r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi"];
 
 /// Lines without comments, with their numbers from 1.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
@@ -118,10 +128,12 @@ fn part(probe: &mut ProbeText, word: &str, rest: &str) -> Result<(), String> {
     };
     match word {
         "at" => {
-            let (place, symbol) = rest.split_once(" of ").ok_or("'at' wants 'entry of' or 'return of'")?;
+            let (place, symbol) =
+                rest.split_once(" of ").ok_or("'at' wants 'entry of', 'return of' or 'site of'")?;
             probe.place = match place {
                 "entry" => Place::Entry,
                 "return" => Place::Return,
+                "site" => Place::Site,
                 other => return Err(format!("'{other}' is no place in a function")),
             };
             probe.symbol = symbol.trim().to_owned();
@@ -147,15 +159,23 @@ pub fn offsets(text: &str) -> Result<Offsets, String> {
                 if id.len() < 8 || !id.bytes().all(|c| c.is_ascii_hexdigit()) {
                     return Err(wrong("a build-id is hexadecimal"));
                 }
-                out.builds.push(Build { id: id.to_ascii_lowercase(), functions: HashMap::new() });
+                out.builds.push(Build { id: id.to_ascii_lowercase(), ..Build::default() });
             }
-            "function" => {
+            "function" | "site" | "register" => {
                 let mut words = rest.split_whitespace();
-                let name = words.next().unwrap_or_default();
-                let address =
-                    words.next().and_then(expr::number).ok_or_else(|| wrong("a function has an address"))?;
-                let build = out.builds.last_mut().ok_or_else(|| wrong("a function is one of a build"))?;
-                build.functions.insert(name.to_owned(), address.cast_unsigned());
+                let (name, place) = (words.next().unwrap_or_default().to_owned(), words.next());
+                let build = out.builds.last_mut().ok_or_else(|| wrong("this is a line of a build"))?;
+                let address = place.and_then(expr::number).map(i64::cast_unsigned);
+                let register = REGISTERS.iter().position(|register| Some(*register) == place);
+                let new = match (word, address, register) {
+                    ("function", Some(address), _) => build.functions.insert(name, address).is_none(),
+                    ("site", Some(address), _) => build.sites.insert(name, address).is_none(),
+                    ("register", _, Some(at)) => build.registers.insert(name, 8 * at as u16).is_none(),
+                    _ => return Err(wrong("a name and an address, or a register, are wanted")),
+                };
+                if !new {
+                    return Err(wrong("the name is there already"));
+                }
             }
             name => {
                 let value = expr::number(rest).ok_or_else(|| wrong("a name and a number are wanted"))?;

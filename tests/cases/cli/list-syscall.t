@@ -1,0 +1,5 @@
+-l with a glob in the function.
+options: -l -n 'syscall::nano*:'
+--- stdout has
+syscall .* nanosleep entry$
+syscall .* nanosleep return$
