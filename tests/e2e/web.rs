@@ -12,6 +12,7 @@ use std::time::Duration;
 pub const TESTS: &[(&str, Test)] = &[
     ("perl.d counts calls and returns", || perl(perl_counts)),
     ("perl subs left by die", || perl(perl_die)),
+    ("a build that is not known", || perl(unknown_build)),
     ("scripts on a stock apache", || web(scripts)),
 ];
 
@@ -116,6 +117,28 @@ fn perl_die() -> Result<(), String> {
     for want in ["calm 50", "top 50", "deep 150"] {
         if !out.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") == want) {
             return Err(format!("no '{want}' in\n{out}"));
+        }
+    }
+    Ok(())
+}
+
+/// A perl whose build-id is in no table: an error that says what to do, with the id and the command.
+fn unknown_build() -> Result<(), String> {
+    let scratch = Scratch::new()?;
+    let mut image = std::fs::read("/usr/bin/perl").map_err(|e| e.to_string())?;
+    let owner = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0";
+    let at = image.windows(owner.len()).position(|bytes| bytes == owner).ok_or("no build-id")? + owner.len();
+    image.get_mut(at..at + 20).ok_or("a short build-id")?.fill(0xab);
+    let perl = scratch.write("perl", image)?;
+    run(Command::new("chmod").arg("755").arg(&perl), LIMIT)?.ok()?;
+    let stranger = start(Command::new(&perl).args(["-e", "sleep 60"]))?;
+    std::thread::sleep(Duration::from_millis(500));
+    let text = format!("perl{}:::sub-entry {{ exit(0); }}", stranger.pid());
+    let ran = run(Command::new(duotrace()?).args(["-n", &text]), LIMIT)?;
+    let said = &ran.stderr;
+    for want in ["abababababababababababababababababababab", "ci/virtual-offsets perl ", "DUOTRACE_PROVIDERS"] {
+        if ran.code() == 0 || !said.contains(want) {
+            return Err(format!("status {}, no '{want}' in: {said}", ran.code()));
         }
     }
     Ok(())

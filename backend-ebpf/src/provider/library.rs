@@ -7,7 +7,10 @@ use duotrace_core::backend::LibraryPart;
 /// Parts in order of dependence.
 pub const LIBRARY: &[LibraryPart] = &[
     // The virtual providers' types stand with their data.
-    LibraryPart { words: &["request_rec", "conn_rec"], text: include_str!("../../providers/ap.d") },
+    LibraryPart {
+        words: &["request_rec", "conn_rec", "process-request", "read-request", "proxy-run", "ap*"],
+        text: include_str!("../../providers/ap.d"),
+    },
     LibraryPart {
         words: &[
             "proc:",

@@ -79,8 +79,11 @@ pub fn find(search: &mut Search<'_>) {
     // An enabling such as `postgresql*:::` waits for processes to come; a listing does not.
     search.open_ended |= !listing && !provider.is_empty() && is_glob(provider) && provider.ends_with('*');
     if !search.any() && !provider.is_empty() {
+        let unknown = unknown_builds(&scan, desc);
+        // What is meant runs already: waiting for another would be silence in place of an answer.
+        search.open_ended &= unknown.is_empty();
+        search.notes.extend(unknown);
         search.notes.push(searched(&scan, desc));
-        search.notes.extend(unknown_builds(&scan, desc));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Subroutines. Arguments are evaluated in the order in which the kernel's code does it.
 
+use super::arith::canonical;
 use super::strings::Str;
 use super::{Firing, Halt, Res, text};
 use duotrace_core::backend::DropKind;
@@ -18,6 +19,16 @@ impl<'a> Firing<'a> {
                 let length = of.text().len() as u64;
                 self.give_back(of);
                 length
+            }
+            (S::CharAt, [of, index]) => {
+                let of = self.string_argument(of)?;
+                let index = self.scalar(index)?;
+                if index >= self.strsize as u64 {
+                    return Err(Halt::Fault(Fault::BadAddr, index));
+                }
+                let char = of.text().get(index as usize).copied().unwrap_or(0);
+                self.give_back(of);
+                canonical(u64::from(char), ty)
             }
             (S::Index | S::Rindex, [of, what, rest @ ..]) => {
                 let backwards = subroutine == S::Rindex;
@@ -155,6 +166,9 @@ impl<'a> Firing<'a> {
                     if !of.is_null() {
                         self.machine.strtok = (of, 0);
                     }
+                }
+                if self.machine.strtok.0.is_null() {
+                    return Err(Halt::Fault(Fault::BadAddr, 0));
                 }
                 let delimiters = self.string_argument(delimiters)?;
                 let (of, from) = &self.machine.strtok;

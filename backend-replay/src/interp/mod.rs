@@ -251,6 +251,8 @@ impl<'a> Firing<'a> {
     }
 
     fn clause(&mut self, id: ClauseId) -> Res<Ended> {
+        // Scratch memory is the clause's.
+        self.machine.scratch.clear();
         let Some(clause) = self.program.clauses.get(id.0 as usize) else { return Ok(Ended::Normally) };
         (self.clause, self.action, self.speculation, self.release) = (id, 1, None, 0);
         if let Some(predicate) = &clause.predicate

@@ -62,7 +62,8 @@ pub fn token<'a>(text: &'a [u8], from: usize, delimiters: &[u8]) -> Option<(&'a 
     let start = from + rest.iter().position(|byte| !is_delimiter(byte))?;
     let rest = text.get(start..)?;
     let end = start + rest.iter().position(is_delimiter).unwrap_or(rest.len());
-    Some((text.get(start..end)?, end + 1))
+    // The delimiter may not be one of the next search's.
+    Some((text.get(start..end)?, end))
 }
 
 /// `lltostr`: `0x` before base 16, `0` before base 8, a sign in base 10 only.
@@ -211,7 +212,7 @@ mod tests {
         assert_eq!(find(b"abcabc", b"bc", 2, false), Some(4));
         assert_eq!(find(b"abcabc", b"bc", 3, true), Some(1));
         assert_eq!(find(b"abc", b"", 9, false), Some(3));
-        assert_eq!(token(b"a,b", 0, b","), Some((&b"a"[..], 2)));
+        assert_eq!(token(b"a,b", 0, b","), Some((&b"a"[..], 1)));
         assert_eq!(token(b",,", 0, b","), None);
         assert_eq!(strip(b" \ta b\n"), b"a b");
     }

@@ -98,7 +98,7 @@ fn ticks_see_aggregations_as_they_were() {
     let script = "BEGIN { printf(\"begin\\n\"); } syscall::read:entry { @ = count(); }
         tick-400ms { printa(\"%@d \", @); } END { printf(\"end\\n\"); }";
     let (out, _) = on_events(script).expect("runs");
-    assert_eq!(out, "begin\n1 2 2 end\n");
+    assert_eq!(out, "begin\n1 2 2 end\n\n");
 }
 
 #[test]

@@ -309,7 +309,7 @@ fn a_profile_program_loads_and_fires() {
 #[test]
 fn what_is_not_supported_is_said() {
     let span = Span::new(Default::default(), 3, 9);
-    let mut bad = call(Subroutine::Json, vec![text("{}"), text("a")], Ty::Str);
+    let mut bad = call(Subroutine::Getf, vec![int(1)], Ty::Str);
     bad.span = span;
     let program = program(vec![tracing(vec![bad], 256)]);
     let input = Input {
@@ -323,7 +323,7 @@ fn what_is_not_supported_is_said() {
     let diags = compile(&input).expect_err("unsupported");
     assert_eq!(diags.len(), 1);
     assert_eq!(diags[0].span, Some(span));
-    assert_eq!(diags[0].message, "the subroutine json() is not supported yet by the ebpf backend");
+    assert_eq!(diags[0].message, "the subroutine getf() is not supported yet by the ebpf backend");
 }
 
 /// What finds no room is counted, by kind.
