@@ -78,7 +78,7 @@ fn modules_go_on_where_the_kernel_ends() {
     let own = blob(
         &[
             [strings + 1, 4 << 24 | 1 << 31 | 2, 8, strings + 5, 2, 0].as_slice(),
-            &[13, 1, 5 << 24 | 32 + 3, 0, 2 << 24, 3, 5, 4 << 24, 1],
+            &[13, 1, (5 << 24) | 35, 0, 2 << 24, 3, 5, 4 << 24, 1],
         ]
         .concat(),
         b"\0own\0b\0",
