@@ -1,170 +1,147 @@
 //! BTF types become the D compiler's, one structure at a time.
 //!
 //! Importing `struct task_struct` must not import the ten thousand types behind its pointers: a structure is imported
-//! with its own members, and what these point to stays incomplete until the compiler asks for it.
+//! with its own members, and what these point to stays incomplete until the compiler asks for it by name. Only
+//! what has no name to ask for is completed at once.
+//!
+//! A malformed blob may refer in circles: every id is imported once, what is being imported gives `None`.
 
-use super::{Btf, Entry, Kind};
-use duotrace_core::backend::TypeSource;
-use duotrace_core::types::{Member, Qualifier, TagKind, Type, TypeId, Types};
+use super::{Btf, Entry, Kind, MemberEntry};
+use duotrace_core::types::{Composite, Member, Qualifier, TagKind, Type, TypeId, Types};
 use std::collections::HashMap;
 
-/// Pointers to pointers to arrays of ...: as deep as anybody writes.
-const DEPTH: u32 = 64;
+/// Pointers to arrays of structures of ...: deeper than anybody writes, and within any stack.
+const DEPTH: u32 = 200;
 
-/// The running kernel's types and symbols, read when first asked for.
-#[derive(Debug, Default)]
-pub struct KernelTypes {
-    imported: HashMap<u32, TypeId>,
+/// One question's import; ids of BTF mean nothing after it.
+pub(super) struct Importer<'a> {
+    btf: &'a Btf,
+    types: &'a mut Types,
+    /// What became of an id; `None` while it is imported, and when that failed.
+    done: HashMap<u32, Option<TypeId>>,
+    /// Structures completed or in the course of it, by id.
+    completed: HashMap<u32, bool>,
+    /// Structures without a name, behind pointers.
+    nameless: Vec<(u32, TypeId)>,
+    depth: u32,
 }
 
-impl TypeSource for KernelTypes {
-    fn lookup(&mut self, types: &mut Types, name: &str) -> Option<TypeId> {
-        let btf = Btf::vmlinux()?;
-        let mut importer = Importer { btf, types, done: &mut self.imported };
-        let (kinds, name): (&[Kind], &str) = match name.split_once(' ') {
-            Some(("struct", tag)) => (&[Kind::Struct], tag),
-            Some(("union", tag)) => (&[Kind::Union], tag),
-            Some(("enum", tag)) => (&[Kind::Enum, Kind::Enum64], tag),
-            _ => (&[Kind::Typedef], name),
-        };
-        let entry = btf.find(kinds, name)?;
-        let ty = importer.import(entry.id, DEPTH)?;
-        if matches!(entry.kind, Kind::Struct | Kind::Union) {
-            importer.complete(&entry, ty, DEPTH)?;
+impl<'a> Importer<'a> {
+    pub(super) fn new(btf: &'a Btf, types: &'a mut Types) -> Importer<'a> {
+        let (done, completed) = (HashMap::new(), HashMap::new());
+        Importer { btf, types, done, completed, nameless: Vec::new(), depth: 0 }
+    }
+
+    /// Imports a type with all it needs to have a size.
+    pub(super) fn whole(mut self, id: u32) -> Option<TypeId> {
+        let ty = self.import(id)?;
+        self.complete(id, ty);
+        while let Some((id, ty)) = self.nameless.pop() {
+            self.complete(id, ty);
         }
         Some(ty)
     }
 
-    fn symbol(
-        &mut self,
-        types: &mut Types,
-        module: Option<&str>,
-        name: &str,
-    ) -> Option<(u64, Option<TypeId>)> {
-        let address = address(module, name)?;
-        let ty = Btf::vmlinux().and_then(|btf| {
-            let entry = btf.find(&[Kind::Variable, Kind::Function], name)?;
-            let mut importer = Importer { btf, types, done: &mut self.imported };
-            let ty = importer.import(entry.word, DEPTH)?;
-            importer.complete_whole(ty, entry.word);
-            Some(ty)
-        });
-        Some((address, ty))
-    }
-}
-
-/// Address of a kernel symbol (/proc/kallsyms); `vmlinux` and `kernel` are the core kernel.
-fn address(module: Option<&str>, name: &str) -> Option<u64> {
-    use std::io::BufRead;
-    let file = std::fs::File::open("/proc/kallsyms").ok()?;
-    let mut lines = std::io::BufReader::with_capacity(1 << 16, file);
-    let wanted = module.filter(|module| !matches!(*module, "vmlinux" | "kernel" | "genunix" | "unix"));
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if lines.read_until(b'\n', &mut line).ok()? == 0 {
+    /// Runs one level deeper, if there is one.
+    fn deeper<T>(&mut self, work: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        if self.depth >= DEPTH {
             return None;
         }
-        let Ok(text) = std::str::from_utf8(&line) else { continue };
-        let mut words = text.split_ascii_whitespace();
-        let (Some(address), Some(_), Some(symbol)) = (words.next(), words.next(), words.next()) else {
-            continue;
-        };
-        if symbol != name {
-            continue;
-        }
-        let own = words.next().map(|own| own.trim_matches(['[', ']']));
-        let fits = match (module, wanted) {
-            (None, _) => true,
-            (Some(_), None) => own.is_none(),
-            (_, Some(wanted)) => own == Some(wanted),
-        };
-        if fits {
-            // Zero: hidden by kptr_restrict.
-            return u64::from_str_radix(address, 16).ok().filter(|address| *address != 0);
-        }
+        self.depth += 1;
+        let result = work(self);
+        self.depth -= 1;
+        result
     }
-}
 
-struct Importer<'a> {
-    btf: &'a Btf,
-    types: &'a mut Types,
-    done: &'a mut HashMap<u32, TypeId>,
-}
-
-impl Importer<'_> {
     /// The compiler's type for a BTF id; structures stay incomplete.
-    fn import(&mut self, id: u32, depth: u32) -> Option<TypeId> {
-        let depth = depth.checked_sub(1)?;
+    fn import(&mut self, id: u32) -> Option<TypeId> {
         if id == 0 {
             return Some(self.types.basic().void);
         }
-        if let Some(ty) = self.done.get(&id) {
-            return Some(*ty);
+        if let Some(known) = self.done.get(&id) {
+            return *known;
         }
         let entry = self.btf.get(id)?;
-        let ty = match entry.kind {
-            Kind::Int => self.integer(&entry),
+        self.done.insert(id, None);
+        let ty = self.deeper(|importer| importer.imported(&entry));
+        self.done.insert(id, ty);
+        ty
+    }
+
+    fn imported(&mut self, entry: &Entry<'_>) -> Option<TypeId> {
+        Some(match entry.kind {
+            Kind::Int => self.integer(entry),
             Kind::Pointer => {
-                let to = self.import(entry.word, depth)?;
+                let to = self.import(entry.word)?;
                 self.types.pointer(to)
             }
             Kind::Array => {
                 let (of, len) = entry.array()?;
-                let element = self.import(of, depth)?;
-                // Elements must have a size.
-                self.complete_whole(element, of);
+                let element = self.import(of)?;
                 self.types.array(element, u64::from(len))
             }
-            Kind::Struct | Kind::Union => {
-                let kind = if entry.kind == Kind::Union { TagKind::Union } else { TagKind::Struct };
-                self.types.tag(kind, entry.name())
-            }
-            Kind::Forward => {
-                let kind = if entry.flag { TagKind::Union } else { TagKind::Struct };
-                self.types.tag(kind, entry.name())
-            }
+            Kind::Struct => self.composite(TagKind::Struct, entry),
+            Kind::Union => self.composite(TagKind::Union, entry),
+            Kind::Forward if entry.flag => self.types.tag(TagKind::Union, entry.name()),
+            Kind::Forward => self.types.tag(TagKind::Struct, entry.name()),
             Kind::Enum | Kind::Enum64 => {
                 let ty = self.types.tag(TagKind::Enum, entry.name());
                 let names = entry.enumerators().into_iter().map(|(name, value)| (name.to_string(), value));
-                self.types.import_enum(ty, names.collect(), entry.word as u8, entry.is_signed());
+                let bytes = if matches!(entry.word, 1 | 2 | 4 | 8) { entry.word as u8 } else { 4 };
+                self.types.import_enum(ty, names.collect(), bytes, entry.is_signed());
                 ty
             }
             Kind::Typedef => {
-                let to = self.import(entry.word, depth)?;
+                let to = self.import(entry.word)?;
                 match self.types.typedef(entry.name(), to) {
-                    Ok(ty) | Err(ty) => ty,
+                    Ok(ty) => ty,
+                    // The script, or D itself, has a type of that name.
+                    Err(old) if self.types.size(old) == self.types.size(to) => old,
+                    Err(_) => to,
                 }
             }
-            Kind::Const => self.qualified(Qualifier::Const, entry.word, depth)?,
-            Kind::Volatile => self.qualified(Qualifier::Volatile, entry.word, depth)?,
-            Kind::Restrict => self.qualified(Qualifier::Restrict, entry.word, depth)?,
-            Kind::Tag => match entry.name() {
-                // `__user` of the kernel's sources.
-                "user" => self.qualified(Qualifier::Userland, entry.word, depth)?,
-                _ => self.import(entry.word, depth)?,
-            },
+            Kind::Const => self.qualified(Qualifier::Const, entry.word)?,
+            Kind::Volatile => self.qualified(Qualifier::Volatile, entry.word)?,
+            Kind::Restrict => self.qualified(Qualifier::Restrict, entry.word)?,
+            // `__user` of the kernel's sources.
+            Kind::Tag if entry.name() == "user" => self.qualified(Qualifier::Userland, entry.word)?,
+            Kind::Tag => self.import(entry.word)?,
             Kind::Prototype => {
-                let ret = self.import(entry.word, depth)?;
+                let ret = self.import(entry.word)?;
                 let mut params = entry.parameters();
-                let varargs = params.last() == Some(&0);
-                if varargs {
-                    params.pop();
-                }
-                let params =
-                    params.into_iter().map(|param| self.import(param, depth)).collect::<Option<_>>()?;
+                let varargs = params.pop_if(|last| *last == 0).is_some();
+                let params = params.into_iter().map(|param| self.import(param)).collect::<Option<_>>()?;
                 self.types.add(Type::Function { ret, params, varargs })
             }
-            Kind::Function | Kind::Variable => return self.import(entry.word, depth),
-            Kind::Float => self.types.basic().double,
+            Kind::Function | Kind::Variable => self.import(entry.word)?,
+            Kind::Float => match entry.word {
+                4 => self.types.basic().float,
+                16 => self.types.basic().long_double,
+                _ => self.types.basic().double,
+            },
             Kind::Section | Kind::Other => return None,
-        };
-        self.done.insert(id, ty);
-        Some(ty)
+        })
     }
 
-    fn qualified(&mut self, qualifier: Qualifier, of: u32, depth: u32) -> Option<TypeId> {
-        let to = self.import(of, depth)?;
+    fn composite(&mut self, kind: TagKind, entry: &Entry<'_>) -> TypeId {
+        let ty = self.types.tag(kind, entry.name());
+        let known = self.types.size(ty);
+        if entry.name().is_empty() {
+            self.nameless.push((entry.id, ty));
+        } else if known.is_some_and(|size| size != u64::from(entry.word)) {
+            // Another of that name: the script's own, or one of the kernel's where two have the same.
+            let union = kind == TagKind::Union;
+            let tag = entry.name().to_string();
+            let other =
+                self.types.add(Type::Composite(Composite { union, tag, members: None, size: 0, align: 1 }));
+            self.nameless.push((entry.id, other));
+            return other;
+        }
+        ty
+    }
+
+    fn qualified(&mut self, qualifier: Qualifier, of: u32) -> Option<TypeId> {
+        let to = self.import(of)?;
         Some(self.types.qualified(qualifier, to))
     }
 
@@ -172,6 +149,7 @@ impl Importer<'_> {
         let basic = self.types.basic();
         let signed = entry.is_signed();
         match (entry.word, signed, entry.name()) {
+            (1, _, "_Bool" | "bool") => basic.bool,
             (1, _, "char") => basic.char,
             (1, true, _) => basic.signed_char,
             (1, false, _) => basic.unsigned_char,
@@ -179,62 +157,74 @@ impl Importer<'_> {
             (2, false, _) => basic.unsigned_short,
             (4, true, _) => basic.int,
             (4, false, _) => basic.unsigned_int,
-            (_, true, "long long int") => basic.long_long,
-            (_, false, "long long unsigned int") => basic.unsigned_long_long,
+            // D has no arithmetic on these: it is the size that counts.
+            (16, true, _) => self.types.add(Type::Float { name: "__int128", bytes: 16 }),
+            (16, false, _) => self.types.add(Type::Float { name: "unsigned __int128", bytes: 16 }),
+            (_, true, "long long int" | "long long") => basic.long_long,
+            (_, false, "long long unsigned int" | "unsigned long long") => basic.unsigned_long_long,
             (_, true, _) => basic.long,
             (_, false, _) => basic.unsigned_long,
         }
     }
 
     /// Completes the structure that a type is, or is an array of.
-    fn complete_whole(&mut self, ty: TypeId, id: u32) {
-        let resolved = self.btf.resolve(id);
-        if let Some(entry) = self.btf.get(resolved)
-            && matches!(entry.kind, Kind::Struct | Kind::Union)
-        {
-            let structure = self.types.resolve(ty);
-            self.complete(&entry, structure, DEPTH);
+    fn complete(&mut self, id: u32, ty: TypeId) -> Option<()> {
+        let entry = self.btf.get(self.btf.resolve(id))?;
+        match entry.kind {
+            Kind::Struct | Kind::Union => {
+                let structure = self.types.resolve(ty);
+                if self.types.composite(structure)?.members.is_some() {
+                    return Some(());
+                }
+                if let Some(finished) = self.completed.get(&entry.id) {
+                    return finished.then_some(());
+                }
+                self.completed.insert(entry.id, false);
+                self.deeper(|importer| importer.members(&entry, structure))?;
+                self.completed.insert(entry.id, true);
+                Some(())
+            }
+            Kind::Array => {
+                let (of, _) = entry.array()?;
+                let (element, _) = self.types.element(ty)?;
+                self.deeper(|importer| importer.complete(of, element))
+            }
+            _ => Some(()),
         }
     }
 
     /// Gives a structure its members; those that are structures themselves are completed too.
-    fn complete(&mut self, entry: &Entry<'_>, ty: TypeId, depth: u32) -> Option<()> {
-        let depth = depth.checked_sub(1)?;
-        if self.types.composite(ty)?.members.is_some() {
-            return Some(());
-        }
+    fn members(&mut self, entry: &Entry<'_>, structure: TypeId) -> Option<()> {
         let mut members = Vec::with_capacity(entry.count);
         let mut align = 1;
         for member in entry.members() {
-            let Some(of) = self.import(member.ty, DEPTH) else { continue };
-            let resolved = self.btf.resolve(member.ty);
-            if let Some(inner) = self.btf.get(resolved)
-                && matches!(inner.kind, Kind::Struct | Kind::Union)
-            {
-                let structure = self.types.resolve(of);
-                self.complete(&inner, structure, depth)?;
-            }
-            align = align.max(self.types.align(of));
-            let (offset, bits) = match member.bits {
-                0 => (member.offset / 8, None),
-                width => {
-                    let unit = self.btf.size(member.ty).unwrap_or(4).max(1) * 8;
-                    let at = member.offset / unit * unit;
-                    (at / 8, Some(((member.offset - at) as u8, width as u8)))
-                }
-            };
-            members.push(Member { name: member.name.to_string(), ty: of, offset, bits });
+            // What cannot be had is left out; the offsets of the others are known.
+            let Some(ty) = self.import(member.ty) else { continue };
+            self.complete(member.ty, ty)?;
+            align = align.max(self.types.align(ty));
+            let (offset, bits) = self.place(&member, ty);
+            members.push(Member { name: member.name.to_string(), ty, offset, bits });
         }
-        self.types.import_composite(ty, members, entry.word, align);
+        // A packed structure.
+        if !entry.word.is_multiple_of(align) {
+            align = 1;
+        }
+        self.types.import_composite(structure, members, entry.word, align);
         Some(())
     }
-}
 
-/// Imports a type and completes it.
-#[cfg(test)]
-pub(super) fn import_for_test(btf: &Btf, types: &mut Types, done: &mut HashMap<u32, TypeId>, id: u32) {
-    let mut importer = Importer { btf, types, done };
-    if let Some(ty) = importer.import(id, DEPTH) {
-        importer.complete_whole(ty, id);
+    /// Byte offset, and for a bit-field where it lies in the unit at that offset.
+    fn place(&self, member: &MemberEntry<'_>, ty: TypeId) -> (u32, Option<(u8, u8)>) {
+        let unit = self.types.integer(ty).map_or(0, |(bytes, _)| u32::from(bytes) * 8);
+        if member.bits == 0 || member.bits > unit {
+            return (member.offset / 8, None);
+        }
+        let (mut start, width) = (member.offset / unit * unit, member.bits);
+        if member.offset - start + width > unit {
+            // In a packed structure a bit-field may lie across two units.
+            start = member.offset / 8 * 8;
+        }
+        let shift = (member.offset - start).min(unit - width);
+        (start / 8, Some((shift as u8, width as u8)))
     }
 }

@@ -1,17 +1,29 @@
-//! The kernel's types, from BTF: a reader that keeps nothing but where each type begins.
+//! The kernel's types, from BTF: the crate's one reader of that format.
 //!
-//! The format is that of the kernel's Documentation/bpf/btf.rst. Reading the blob and finding where types begin takes
-//! a few milliseconds, so it happens only for a script that needs a type. Every offset is checked; a
-//! malformed blob gives `None`, never a panic.
+//! The format is that of the kernel's Documentation/bpf/btf.rst. `bytes` maps a blob, `index` finds types by id and
+//! name (made only for a script that needs a type), `import` turns them into the D compiler's, `source` answers the
+//! compiler's questions with them, `kallsyms` and `variables` what BTF does not say of the kernel's symbols.
+//! Every offset is checked; a malformed blob gives `None`, never a panic.
 
+mod bytes;
+#[cfg(test)]
+mod compile_tests;
 mod import;
+mod index;
+mod kallsyms;
+mod source;
 #[cfg(test)]
 mod tests;
+mod variables;
 
-pub use import::KernelTypes;
+pub use source::KernelTypes;
 
+use bytes::Bytes;
+use index::Index;
 use std::sync::OnceLock;
 
+/// Where the kernel shows the types of itself and of its modules.
+const DIRECTORY: &str = "/sys/kernel/btf";
 /// Where the core kernel's types are.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
@@ -63,14 +75,14 @@ const KINDS: [Kind; 20] = [
     Kind::Enum64,
 ];
 
-/// A BTF blob.
-#[derive(Debug, Default)]
+/// A BTF blob: the core kernel's, or a module's, whose ids and strings go on where the core kernel's end.
+#[derive(Debug)]
 pub struct Btf {
-    blob: Vec<u8>,
+    bytes: Bytes,
     types: (usize, usize),
     strings: (usize, usize),
-    /// Where the type of each id begins, from id 1.
-    starts: OnceLock<Vec<u32>>,
+    base: Option<&'static Btf>,
+    index: OnceLock<Index>,
 }
 
 /// A type: three words, then what its kind has.
@@ -108,52 +120,71 @@ impl Btf {
     /// The running kernel's, read when first asked for; `None` where it has none.
     pub fn vmlinux() -> Option<&'static Btf> {
         static RUNNING: OnceLock<Option<Btf>> = OnceLock::new();
-        RUNNING.get_or_init(|| Btf::parse(std::fs::read(VMLINUX).ok()?)).as_ref()
+        RUNNING.get_or_init(|| Btf::new(Bytes::of_sysfs(VMLINUX)?, None)).as_ref()
+    }
+
+    /// The types of a kernel module that is loaded, above the core kernel's.
+    pub fn module(name: &str) -> Option<Btf> {
+        let plain = !name.is_empty() && name != "vmlinux" && !name.contains(['/', '.']);
+        let bytes = Bytes::of_sysfs(&format!("{DIRECTORY}/{}", plain.then_some(name)?))?;
+        Btf::new(bytes, Some(Btf::vmlinux()?))
     }
 
     /// Takes a blob; `None` if its header makes no sense.
     pub fn parse(blob: Vec<u8>) -> Option<Btf> {
-        if word(&blob, 0)? & 0xffff != 0xeb9f {
+        Btf::new(Bytes::Owned(blob), None)
+    }
+
+    fn new(bytes: Bytes, base: Option<&'static Btf>) -> Option<Btf> {
+        let blob = bytes.get();
+        if word(blob, 0)? & 0xffff != 0xeb9f {
             return None;
         }
-        let header = word(&blob, 4)? as usize;
+        let header = word(blob, 4)? as usize;
         let section = |at: usize| {
-            let start = header.checked_add(word(&blob, at)? as usize)?;
-            let end = start.checked_add(word(&blob, at + 4)? as usize)?;
+            let start = header.checked_add(word(blob, at)? as usize)?;
+            let end = start.checked_add(word(blob, at + 4)? as usize)?;
             (end <= blob.len()).then_some((start, end))
         };
         let (types, strings) = (section(8)?, section(16)?);
-        Some(Btf { blob, types, strings, starts: OnceLock::new() })
+        Some(Btf { bytes, types, strings, base, index: OnceLock::new() })
     }
 
     fn types(&self) -> &[u8] {
-        self.blob.get(self.types.0..self.types.1).unwrap_or(&[])
+        self.bytes.get().get(self.types.0..self.types.1).unwrap_or(&[])
+    }
+
+    /// A string of the section and all that follows it.
+    fn raw_string(&self, offset: u32) -> &[u8] {
+        let mut offset = offset as usize;
+        if let Some(base) = self.base {
+            match offset.checked_sub(base.strings.1 - base.strings.0) {
+                Some(own) => offset = own,
+                None => return base.raw_string(offset as u32),
+            }
+        }
+        let all = self.bytes.get().get(self.strings.0..self.strings.1).unwrap_or(&[]);
+        all.get(offset..).unwrap_or(&[])
     }
 
     fn string(&self, offset: u32) -> &str {
-        let all = self.blob.get(self.strings.0..self.strings.1).unwrap_or(&[]);
-        let rest = all.get(offset as usize..).unwrap_or(&[]);
+        let rest = self.raw_string(offset);
         let end = rest.iter().position(|byte| *byte == 0).unwrap_or(0);
         rest.get(..end).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or("")
     }
 
     fn is_named(&self, offset: u32, name: &str) -> bool {
-        let at = self.strings.0.saturating_add(offset as usize);
-        let text = self.blob.get(at..at.saturating_add(name.len() + 1));
-        text.is_some_and(|text| text.starts_with(name.as_bytes()) && text.ends_with(&[0]))
+        let text = self.raw_string(offset);
+        text.get(..name.len()) == Some(name.as_bytes()) && text.get(name.len()) == Some(&0)
     }
 
-    fn starts(&self) -> &[u32] {
-        self.starts.get_or_init(|| {
-            let types = self.types();
-            let mut starts = Vec::with_capacity(types.len() / 36);
-            let mut at = 0;
-            while let Some(entry) = self.at(at, 0) {
-                starts.push(at as u32);
-                at += 12 + entry.tail.len();
-            }
-            starts
-        })
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::build(self))
+    }
+
+    /// The first id that is this blob's own.
+    fn first_id(&self) -> u32 {
+        self.base.map_or(1, |base| base.first_id() + base.index().starts.len() as u32)
     }
 
     /// The type at an offset in the section.
@@ -177,19 +208,26 @@ impl Btf {
 
     /// A type by id; id 0 is `void` and has no entry.
     pub fn get(&self, id: u32) -> Option<Entry<'_>> {
-        let at = *self.starts().get(id.checked_sub(1)? as usize)?;
-        self.at(at as usize, id)
+        match id.checked_sub(self.first_id()) {
+            Some(position) => {
+                let at = *self.index().starts.get(position as usize)?;
+                self.at(at as usize, id)
+            }
+            None => self.base?.get(id),
+        }
     }
 
-    /// The first type of a name that is of one of these kinds.
+    /// The first type of a name that is of one of these kinds; a module's own go before the core kernel's.
     pub fn find(&self, kinds: &[Kind], name: &str) -> Option<Entry<'_>> {
-        self.starts().iter().enumerate().find_map(|(index, at)| {
-            let types = self.types();
-            // The name first: nearly always it is another.
-            if !self.is_named(word(types, *at as usize)?, name) {
-                return None;
-            }
-            self.at(*at as usize, index as u32 + 1).filter(|entry| kinds.contains(&entry.kind))
+        self.find_own(kinds, name).or_else(|| self.base?.find(kinds, name))
+    }
+
+    /// As [`Btf::find`], in a module's own types only.
+    fn find_own(&self, kinds: &[Kind], name: &str) -> Option<Entry<'_>> {
+        self.index().candidates(name).find_map(|position| {
+            let at = *self.index().starts.get(position)? as usize;
+            let entry = self.at(at, self.first_id() + position as u32)?;
+            (kinds.contains(&entry.kind) && self.is_named(entry.name, name)).then_some(entry)
         })
     }
 
@@ -293,6 +331,11 @@ pub struct Field {
 }
 
 impl<'a> Entry<'a> {
+    /// The blob that it is of.
+    fn blob(&self) -> &'a Btf {
+        self.btf
+    }
+
     /// Its name; empty when it has none.
     pub fn name(&self) -> &'a str {
         self.btf.string(self.name)

@@ -80,16 +80,18 @@ impl Checker<'_> {
                 (_, true) => Err(integer_only(s)),
                 (text, false) => self.named_type(module.as_deref(), text, name.span),
             },
-            BaseType::Composite { union, module: _, tag, members } => {
+            BaseType::Composite { union, module, tag, members } => {
                 if modified {
                     return Err(integer_only(s));
                 }
+                let tag = tag.as_ref().map(|tag| scoped_tag(module.as_deref(), tag));
                 self.composite(*union, tag.as_ref(), members.as_deref(), s.span)
             }
-            BaseType::Enum { tag, constants, .. } => {
+            BaseType::Enum { module, tag, constants } => {
                 if modified {
                     return Err(integer_only(s));
                 }
+                let tag = tag.as_ref().map(|tag| scoped_tag(module.as_deref(), tag));
                 self.enumeration(tag.as_ref(), constants.as_deref(), s.span)
             }
         }
@@ -97,11 +99,13 @@ impl Checker<'_> {
 
     /// A typedef's type: the script's own, then the kernel's.
     fn named_type(&mut self, module: Option<&str>, name: &str, span: Span) -> Res<TypeId> {
+        let module = module.filter(|module| !is_own(module));
         if module.is_none()
             && let Some(ty) = self.types.lookup_typedef(name)
         {
             return Ok(ty);
         }
+        let name = &scoped(module, name);
         if let Some(source) = self.backend.type_source()
             && let Some(ty) = source.lookup(&mut self.types, name)
         {
@@ -116,12 +120,24 @@ impl Checker<'_> {
 
     /// Completes a struct or union from the kernel's types, if it is there.
     pub(super) fn complete_from_source(&mut self, ty: TypeId) {
-        let ty = self.types.resolve(ty);
+        let mut ty = self.types.resolve(ty);
+        while let Some((element, _)) = self.types.element(ty) {
+            ty = self.types.resolve(element);
+        }
         if self.types.composite(ty).is_some_and(|c| c.members.is_none())
             && let Some(source) = self.backend.type_source()
         {
             let name = self.types.name(ty);
             source.lookup(&mut self.types, &name);
+        }
+    }
+
+    /// A struct, union or enum that is only named so far?
+    fn is_incomplete(&self, ty: TypeId) -> bool {
+        match self.types.base(ty) {
+            Type::Composite(composite) => composite.members.is_none(),
+            Type::Enum(enumeration) => enumeration.names.is_none(),
+            _ => false,
         }
     }
 
@@ -490,7 +506,7 @@ impl Checker<'_> {
                     format!("array dimensions must be declared: {}", name.text),
                 ));
             }
-            Type::Composite(c) if c.members.is_none() => {
+            Type::Composite(_) | Type::Enum(_) if self.is_incomplete(ty) => {
                 return Err(Diag::error(
                     Tag::D_DECL_INCOMPLETE,
                     name.span,
@@ -579,6 +595,20 @@ impl Checker<'_> {
         self.inlines.insert(name.text.clone(), def);
         Ok(())
     }
+}
+
+/// The script's own types may be called those of a module, `D` or (as C's) `C`.
+fn is_own(module: &str) -> bool {
+    matches!(module, "D" | "C")
+}
+
+/// A name as the backend looks it up: ``vmlinux`pid_t``.
+fn scoped(module: Option<&str>, name: &str) -> String {
+    module.map_or_else(|| name.to_string(), |module| format!("{module}`{name}"))
+}
+
+fn scoped_tag(module: Option<&str>, tag: &ast::Name) -> ast::Name {
+    ast::Name { text: scoped(module.filter(|module| !is_own(module)), &tag.text), span: tag.span }
 }
 
 /// `unsigned struct s`, `long string`: attributes for integers on what is none.

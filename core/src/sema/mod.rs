@@ -24,12 +24,13 @@ mod pragma;
 mod record;
 pub mod stability;
 mod translate;
+mod typedefs;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
-use crate::backend::{Backend, LibraryPart};
+use crate::backend::Backend;
 use crate::diagnostic::{Diag, Severity, SourceId, SourceMap, Tag};
 use crate::ir::{ClauseId, Program};
 use crate::options::{Options, opt};
@@ -106,7 +107,7 @@ pub fn compile(
     backend: &mut dyn Backend,
 ) -> Compiled {
     let mut out = Compiled { clauses_of: vec![Vec::new(); texts.len()], ..Compiled::default() };
-    let parsed = parse_all(texts, config, options, backend.library(), &mut out);
+    let parsed = parse_all(texts, config, options, backend, &mut out);
     for (_, _, ast) in &parsed {
         for item in &ast.items {
             if let ast::Item::Pragma(pragma) = item
@@ -173,7 +174,7 @@ fn parse_all(
     texts: &[ProgramText],
     config: &CompileConfig,
     options: &Options,
-    library: &'static [LibraryPart],
+    backend: &mut dyn Backend,
     out: &mut Compiled,
 ) -> Vec<ParsedText> {
     let seed = crate::types::Types::new(256);
@@ -185,13 +186,22 @@ fn parse_all(
     let mut parsed: Vec<ParsedText> = Vec::new();
     let wanted = match options.flag(opt::NOLIBS) {
         true => Vec::new(),
-        false => library::needed(library, texts.iter().map(|t| t.text.as_str())),
+        false => library::needed(backend.library(), texts.iter().map(|t| t.text.as_str())),
     };
     let all = wanted
         .iter()
         .map(|part| (None, ProgramKind::Library, String::new(), part.text.to_string()))
         .chain(texts.iter().enumerate().map(|(i, t)| (Some(i), t.kind, t.name.clone(), t.text.clone())));
     for (index, kind, name, text) in all {
+        for name in typedefs::candidates(&text) {
+            let known = seed.lookup_typedef(name).is_some() || typedefs.contains(name) || means_other(name);
+            if !known
+                && let Some(types) = backend.type_source()
+                && types.lookup(&mut seed.clone(), name).is_some()
+            {
+                typedefs.insert(name.to_string());
+            }
+        }
         let source = out.sources.add(name, text);
         let is_typedef = |name: &str| seed.lookup_typedef(name).is_some() || typedefs.contains(name);
         let parse_config = ParseConfig {
@@ -237,6 +247,13 @@ fn parse_all(
         ));
     }
     parsed
+}
+
+/// A name that D itself gives another meaning than a type.
+fn means_other(name: &str) -> bool {
+    variables::builtin(name).is_some()
+        || crate::builtins::functions::find(name).is_some()
+        || crate::builtins::constants::find(name).is_some()
 }
 
 /// What `-v` says about a clause.

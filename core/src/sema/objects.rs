@@ -131,7 +131,7 @@ impl Checker<'_> {
     pub(super) fn offsetof(&mut self, ty: &ast::TypeName, member: &ast::Name, span: Span) -> Res<Node> {
         let id = self.type_name(ty)?;
         self.complete_from_source(id);
-        if self.types.composite(id).is_none() {
+        if self.types.composite(id).is_none_or(|composite| composite.members.is_none()) {
             return Err(Diag::error(
                 Tag::D_OFFSETOF_TYPE,
                 span,
@@ -209,6 +209,14 @@ impl Checker<'_> {
         let target = self.types.pointee(node.ty);
         match target {
             Some(to) if self.types.composite(to).is_some() => {
+                self.complete_from_source(to);
+                if self.types.size(to).is_none() {
+                    let message = format!(
+                        "operator -> cannot be applied to a forward declaration: no {} definition is available",
+                        self.types.name(self.types.resolve(to))
+                    );
+                    return Err(Diag::error(Tag::D_OP_INCOMPLETE, span, message));
+                }
                 let object = self.deref(node, span)?;
                 self.member(object, member, span)
             }

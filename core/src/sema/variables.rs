@@ -321,23 +321,14 @@ impl Checker<'_> {
                 format!("failed to resolve {shown}: Unknown symbol name"),
             ));
         };
+        // A function, or a symbol whose type nobody knows: dtrace reads a word there.
+        let word = self.types.lookup_typedef("uintptr_t").unwrap_or(self.types.basic().unsigned_long);
+        let ty = ty.filter(|ty| !matches!(self.types.base(*ty), Type::Function { .. } | Type::Void));
         let addr = constant(address as i64, ir::Ty::U64, span);
-        match ty {
-            Some(ty)
-                if self.ir_type(ty).is_some() && !matches!(self.types.base(ty), Type::Function { .. }) =>
-            {
-                self.memory(addr, ir::Space::Any, ty, span)
-            }
-            // Without a type the symbol can only be taken the address of.
-            _ => {
-                let place = ir::Place {
-                    kind: ir::PlaceKind::Mem { addr: Box::new(addr), space: ir::Space::Any },
-                    ty: ir::Ty::I32,
-                    bits: None,
-                    span,
-                };
-                Ok(Node { ty: self.types.basic().int, kind: Kind::Place { place, writable: false }, span })
-            }
+        let mut node = self.memory(addr, ir::Space::Any, ty.unwrap_or(word), span)?;
+        if let Kind::Place { writable, .. } = &mut node.kind {
+            *writable = false;
         }
+        Ok(node)
     }
 }

@@ -84,3 +84,8 @@ pub struct Parsed {
     /// Which macro arguments the text refers to.
     pub used_args: BTreeSet<usize>,
 }
+
+/// A word of the language, which can name nothing?
+pub(crate) fn is_keyword(word: &str) -> bool {
+    lex::keyword(word).is_some()
+}

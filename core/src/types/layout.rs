@@ -50,11 +50,9 @@ impl Types {
         }
     }
 
-    /// Completes an enum with what is known of it; names that mean something already keep that.
+    /// Completes an enum with what is known of it. Its names are for printing values: as in dtrace they are no
+    /// identifiers (the kernel's thousands would take names away from scripts).
     pub fn import_enum(&mut self, id: TypeId, names: Vec<(String, i64)>, bytes: u8, signed: bool) {
-        for (name, value) in &names {
-            self.enumerators.entry(name.clone()).or_insert((*value, id));
-        }
         if let Type::Enum(e) = &mut self.types[id.0 as usize]
             && e.names.is_none()
         {
