@@ -102,7 +102,7 @@ pub fn host_name(address: &str) -> Option<String> {
             (*list).ai_addr,
             (*list).ai_addrlen,
             host.as_mut_ptr(),
-            host.len() as libc::socklen_t,
+            host.len() as _,
             std::ptr::null_mut(),
             0,
             NAME_REQUIRED,
