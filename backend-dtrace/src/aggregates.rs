@@ -103,8 +103,10 @@ pub struct Element {
 pub fn decode(element: &RawElement, dialect: &Dialect) -> Result<Element, String> {
     let words: Vec<i64> =
         element.value.chunks_exact(8).take(MAX_WORDS).map(|word| integer(word, 0, 8)).collect();
-    let (func, skip) = function(element.action, element.signature, &words, dialect.oracle)
-        .ok_or_else(|| format!("aggregation @{} has a function that is not known ({:#x})", element.name, element.action))?;
+    let (func, skip) =
+        function(element.action, element.signature, &words, dialect.oracle).ok_or_else(|| {
+            format!("aggregation @{} has a function that is not known ({:#x})", element.name, element.action)
+        })?;
     let expected = func.words();
     if expected > MAX_WORDS {
         return Err(format!("aggregation @{} is too large", element.name));
@@ -243,8 +245,16 @@ mod tests {
                 keys: (0..random.below(5))
                     .map(|_| RecDesc {
                         action: actions[random.below(10) as usize],
-                        size: if random.below(9) == 0 { random.next() as u32 } else { random.below(300) as u32 },
-                        offset: if random.below(9) == 0 { random.next() as u32 } else { random.below(300) as u32 },
+                        size: if random.below(9) == 0 {
+                            random.next() as u32
+                        } else {
+                            random.below(300) as u32
+                        },
+                        offset: if random.below(9) == 0 {
+                            random.next() as u32
+                        } else {
+                            random.below(300) as u32
+                        },
                         arg: random.next(),
                         ..RecDesc::default()
                     })

@@ -4,7 +4,7 @@ use crate::abi::Family;
 use crate::layout::Dialect;
 use crate::leftovers;
 use crate::process::Child;
-use crate::session::{DtraceSession, Link, Probes, probe_of};
+use crate::session::{Again, DtraceSession, Link, Probes, probe_of};
 use crate::wire::{Message, Stage};
 use crate::worker::{self, Job};
 use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
@@ -72,6 +72,8 @@ pub struct Dtrace {
     /// What the library's options stand at, after the pragmas.
     settled: Vec<(String, i64)>,
     stability: Vec<[u8; 6]>,
+    /// Made for a second attempt: there is no third.
+    is_second: bool,
 }
 
 impl Dtrace {
@@ -137,10 +139,12 @@ impl Dtrace {
             match link.next(Instant::now() + Duration::from_millis(200))? {
                 Some(Message::Ready { matches, stability, options, pids, act_base, oracle }) => {
                     self.stability = stability;
-                    let strsize = options.iter().find(|(name, _)| name == "strsize").map_or(256, |(_, n)| *n as u32);
+                    let strsize =
+                        options.iter().find(|(name, _)| name == "strsize").map_or(256, |(_, n)| *n as u32);
                     self.settled = options;
                     let dialect = Dialect { oracle, act_base, strsize };
-                    return Ok(DtraceSession::new(link, dialect, matches, pids, self.fired.clone()));
+                    let session = DtraceSession::new(link, dialect, matches, pids, self.fired.clone());
+                    return Ok(self.twice(session));
                 }
                 Some(Message::Failed { stage, index, text, .. }) => {
                     return Err(self.failure(stage, index as usize, &text));
@@ -149,6 +153,16 @@ impl Dtrace {
                 _ => {}
             }
         }
+    }
+
+    /// Lets a session start a second time, unless there are commands, which would run twice.
+    fn twice(&self, session: DtraceSession) -> DtraceSession {
+        if self.is_second || self.config.targets.iter().any(|target| matches!(target, Target::Command(_))) {
+            return session;
+        }
+        let mut second =
+            Dtrace { fired: self.fired.clone(), is_second: true, ..Dtrace::new(self.config.clone()) };
+        session.or_again(Again(Box::new(move || second.compile().ok())))
     }
 
     fn failure(&self, stage: Stage, index: usize, text: &str) -> LoadError {
@@ -193,8 +207,17 @@ impl Dtrace {
 }
 
 /// Reported options that are flags.
-const FLAGS: &[&str] =
-    &["quiet", "flowindent", "rawbytes", "aggsortkey", "aggsortrev", "agghist", "aggpack", "aggzoom", "destructive"];
+const FLAGS: &[&str] = &[
+    "quiet",
+    "flowindent",
+    "rawbytes",
+    "aggsortkey",
+    "aggsortrev",
+    "agghist",
+    "aggpack",
+    "aggzoom",
+    "destructive",
+];
 
 /// The bytes of a line, counted from 1.
 fn line_range(text: &str, number: usize) -> (u32, u32) {
@@ -281,7 +304,8 @@ mod tests {
 
     #[test]
     fn a_missing_library_is_an_error() {
-        let mut dtrace = Dtrace::new(Config { library: Some("/nonexistent/libdtrace.so".into()), ..Config::default() });
+        let mut dtrace =
+            Dtrace::new(Config { library: Some("/nonexistent/libdtrace.so".into()), ..Config::default() });
         let Err(LoadError::System(error)) = dtrace.compile() else { panic!("no error") };
         assert!(error.message.starts_with("cannot load libdtrace: "), "{error}");
     }

@@ -124,7 +124,9 @@ impl StackShape {
         let (user, pid, first, count) = match self {
             StackShape::Oracle => (half(data, 8) != 0, half(data, 12), 16, half(data, 0)),
             StackShape::SunKernel => (false, 0, 0, MAX_FRAMES),
-            StackShape::SunUser { frames } => (true, half(data, if cfg!(target_endian = "big") { 4 } else { 0 }), 8, frames),
+            StackShape::SunUser { frames } => {
+                (true, half(data, if cfg!(target_endian = "big") { 4 } else { 0 }), 8, frames)
+            }
         };
         let frames = data.get(first..).unwrap_or(&[]).chunks_exact(8).take(count.min(MAX_FRAMES) as usize);
         let frames = frames.map(|frame| word(frame, 0)).take_while(|pc| *pc != 0).collect();
@@ -190,10 +192,9 @@ impl Plan {
     }
 
     fn is_user_stack(&self, to: usize) -> bool {
-        self.layout
-            .fields
-            .iter()
-            .any(|field| field.offset as usize == to && matches!(field.ty, Ty::Stack(StackSpec { user: true, .. })))
+        self.layout.fields.iter().any(|field| {
+            field.offset as usize == to && matches!(field.ty, Ty::Stack(StackSpec { user: true, .. }))
+        })
     }
 
     /// The addresses in a record that have names: of a process, or of the kernel.
@@ -368,7 +369,8 @@ impl Builder<'_> {
 
     /// The aggregation whose number a record holds.
     fn aggregation(&mut self, desc: &RecDesc) -> AggId {
-        let variable = integer(self.data, desc.offset as usize, desc.size as usize).clamp(1, MAX_AGGREGATIONS);
+        let variable =
+            integer(self.data, desc.offset as usize, desc.size as usize).clamp(1, MAX_AGGREGATIONS);
         self.plan.variables.push(variable);
         AggId((variable - 1) as u32)
     }
@@ -601,7 +603,8 @@ mod tests {
     #[test]
     fn random_descriptions_and_data_never_panic() {
         let mut random = Random(0x5eed_0002);
-        let actions = [1u16, 2, 3, 4, 5, 6, 7, 8, 0x101, 0x102, 0x103, 0x104, 0x105, 0x203, 0x204, 0x401, 0x402, 0x403];
+        let actions =
+            [1u16, 2, 3, 4, 5, 6, 7, 8, 0x101, 0x102, 0x103, 0x104, 0x105, 0x203, 0x204, 0x401, 0x402, 0x403];
         let formats = ["%d", "%s %k", "%*.*d", "%a %A", "%@d", "%", "%Y%%", ""];
         for round in 0..3000 {
             let dialect = if round % 2 == 0 { ORACLE } else { SUN };

@@ -24,7 +24,8 @@ fn owner(event: &str) -> Option<u32> {
 /// Removes the events that `wanted` says of their owner; how many are left of them.
 fn remove(wanted: &dyn Fn(u32) -> bool) -> usize {
     let mut left = 0;
-    let Some((path, text)) = PLACES.iter().find_map(|path| Some((path, fs::read_to_string(path).ok()?))) else {
+    let Some((path, text)) = PLACES.iter().find_map(|path| Some((path, fs::read_to_string(path).ok()?)))
+    else {
         return 0;
     };
     for name in text.lines().filter_map(event).filter(|name| owner(name).is_some_and(wanted)) {

@@ -53,7 +53,10 @@ mod tests {
         names.learn(Some(5), 0x20, "libc.so.6`0x20");
         names.learn(Some(5), 0x30, "0x30");
         let kernel = names.kernel(0x1010).unwrap();
-        assert_eq!((kernel.module.as_str(), kernel.name.as_deref(), kernel.offset), ("vmlinux", Some("schedule"), 16));
+        assert_eq!(
+            (kernel.module.as_str(), kernel.name.as_deref(), kernel.offset),
+            ("vmlinux", Some("schedule"), 16)
+        );
         assert_eq!(names.user(5, 0x20).unwrap().name, None);
         assert_eq!(names.user(5, 0x30), None);
         assert_eq!(names.user(6, 0x20), None);

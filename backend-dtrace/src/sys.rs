@@ -32,9 +32,6 @@ macro_rules! functions {
         /// What every family exports.
         struct Functions { $($(#[$meta])* $field: $ty,)* }
 
-        /// The names of the functions that every family must export.
-        pub const REQUIRED: &[&str] = &[$($symbol),*];
-
         impl Functions {
             /// # Safety
             /// `library` is a handle of `dlopen()` of a libdtrace.
@@ -62,7 +59,6 @@ functions! {
     fcompile = "dtrace_program_fcompile":
         unsafe extern "C" fn(Handle, File, u32, c_int, *const *const c_char) -> Handle;
     exec = "dtrace_program_exec": unsafe extern "C" fn(Handle, Handle, *mut ProgInfo) -> c_int;
-    info = "dtrace_program_info": unsafe extern "C" fn(Handle, Handle, *mut ProgInfo);
     stmt_iter = "dtrace_stmt_iter": unsafe extern "C" fn(Handle, Handle, StatementFn, *mut c_void) -> c_int;
     work = "dtrace_work": unsafe extern "C" fn(Handle, File, DataFn, RecFn, *mut c_void) -> c_int;
     stop = "dtrace_stop": unsafe extern "C" fn(Handle) -> c_int;
@@ -220,7 +216,13 @@ impl Library {
     }
 
     /// Compiles a description (`-n`, `-P`, …) with its clause.
-    pub fn compile_text(&self, text: &str, spec: i32, flags: u32, args: &[CString]) -> Result<Handle, LibError> {
+    pub fn compile_text(
+        &self,
+        text: &str,
+        spec: i32,
+        flags: u32,
+        args: &[CString],
+    ) -> Result<Handle, LibError> {
         let (text, argv) = (c_string(text), argv(args));
         // SAFETY: a C string and an array of C strings that ends with NULL; the library copies what it keeps, or
         // keeps pointers to the arguments, which live as long as the worker (see `worker::Job`).
@@ -259,14 +261,6 @@ impl Library {
         // SAFETY: a program of this handle, and a place with room to spare.
         let status = unsafe { (self.functions.exec)(self.handle, program, &mut info) };
         self.check(status).map(|()| info)
-    }
-
-    /// What a program is, without enabling it.
-    pub fn info(&self, program: Handle) -> ProgInfo {
-        let mut info = ProgInfo::default();
-        // SAFETY: as for exec().
-        unsafe { (self.functions.info)(self.handle, program, &mut info) };
-        info
     }
 
     /// Calls back for every statement.
@@ -325,7 +319,13 @@ impl Library {
 
     /// Sets the handlers for errors, drops and processes. Without one for errors tracing works all the same (under
     /// `-xnolibs` it cannot be set).
-    pub fn handlers(&self, error: DataFn, drop: DataFn, process: ProcFn, arg: *mut c_void) -> Result<(), LibError> {
+    pub fn handlers(
+        &self,
+        error: DataFn,
+        drop: DataFn,
+        process: ProcFn,
+        arg: *mut c_void,
+    ) -> Result<(), LibError> {
         // SAFETY: callbacks that know what `arg` is.
         unsafe {
             self.check((self.functions.handle_drop)(self.handle, drop, arg))?;
@@ -341,12 +341,19 @@ impl Library {
         let file = argv.first().copied().unwrap_or(ptr::null());
         type Three = unsafe extern "C" fn(Handle, *const c_char, *const *const c_char) -> Handle;
         type Flags = unsafe extern "C" fn(Handle, *const c_char, *const *const c_char, c_int) -> Handle;
-        type Child =
-            unsafe extern "C" fn(Handle, *const c_char, *const *const c_char, *const c_void, *const c_void) -> Handle;
+        type Child = unsafe extern "C" fn(
+            Handle,
+            *const c_char,
+            *const *const c_char,
+            *const c_void,
+            *const c_void,
+        ) -> Handle;
         // SAFETY: the family's prototype; C strings in an array that ends with NULL.
         let process = unsafe {
             match self.family {
-                Family::Oracle => std::mem::transmute::<*mut c_void, Flags>(symbol)(self.handle, file, argv.as_ptr(), 0),
+                Family::Oracle => {
+                    std::mem::transmute::<*mut c_void, Flags>(symbol)(self.handle, file, argv.as_ptr(), 0)
+                }
                 Family::FreeBsd => std::mem::transmute::<*mut c_void, Child>(symbol)(
                     self.handle,
                     file,
@@ -366,7 +373,8 @@ impl Library {
         let symbol = self.symbol(name)?;
         // SAFETY: both have this prototype.
         let process = unsafe {
-            let call: unsafe extern "C" fn(Handle, libc::pid_t, c_int) -> Handle = std::mem::transmute(symbol);
+            let call: unsafe extern "C" fn(Handle, libc::pid_t, c_int) -> Handle =
+                std::mem::transmute(symbol);
             call(self.handle, pid as libc::pid_t, 0)
         };
         if process.is_null() { Err(self.error()) } else { Ok(process) }
@@ -428,7 +436,12 @@ impl Library {
     ///
     /// # Safety
     /// `desc` is NULL or points to a probe description of this family.
-    pub unsafe fn probes_of(&self, desc: *const c_void, f: ProbeFn, arg: *mut c_void) -> Result<(), LibError> {
+    pub unsafe fn probes_of(
+        &self,
+        desc: *const c_void,
+        f: ProbeFn,
+        arg: *mut c_void,
+    ) -> Result<(), LibError> {
         // SAFETY: the caller's.
         self.check(unsafe { (self.functions.probe_iter)(self.handle, desc, Some(f), arg) })
     }
@@ -440,9 +453,13 @@ impl Library {
         // SAFETY: a buffer with its length; the last byte stays NUL.
         unsafe {
             match pid {
-                Some(pid) => {
-                    (self.functions.uaddr2str)(self.handle, pid as libc::pid_t, addr, buffer.as_mut_ptr(), len - 1)
-                }
+                Some(pid) => (self.functions.uaddr2str)(
+                    self.handle,
+                    pid as libc::pid_t,
+                    addr,
+                    buffer.as_mut_ptr(),
+                    len - 1,
+                ),
                 None => (self.functions.addr2str)(self.handle, addr, buffer.as_mut_ptr(), len - 1),
             };
             CStr::from_ptr(buffer.as_ptr()).to_string_lossy().into_owned()

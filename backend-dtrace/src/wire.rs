@@ -81,23 +81,48 @@ pub enum Message {
         oracle: bool,
     },
     /// The worker cannot go on.
-    Failed { stage: Stage, index: u32, errno: i32, text: String },
+    Failed {
+        stage: Stage,
+        index: u32,
+        errno: i32,
+        text: String,
+    },
     /// Describes the records of a clause from here on.
-    Clause { clause: u32, recs: Vec<Rec> },
+    Clause {
+        clause: u32,
+        recs: Vec<Rec>,
+    },
     /// Describes a probe.
     Probe(ProbeName),
     /// A clause fired. `texts` holds what the library printed for some of the parts.
-    Record { probe: u32, clause: u32, cpu: u32, data: Vec<u8>, texts: Vec<(u32, Vec<u8>)> },
+    Record {
+        probe: u32,
+        clause: u32,
+        cpu: u32,
+        data: Vec<u8>,
+        texts: Vec<(u32, Vec<u8>)>,
+    },
     /// An element of an aggregation; all of them follow each other and end with `Totals`.
     Element(RawElement),
     /// The elements since the last `Totals` are the aggregations as they are now.
     Totals,
     /// The library's name of an address.
-    Name { pid: Option<u32>, addr: u64, text: String },
-    Drop { kind: i32, cpu: u32, count: u64 },
+    Name {
+        pid: Option<u32>,
+        addr: u64,
+        text: String,
+    },
+    Drop {
+        kind: i32,
+        cpu: u32,
+        count: u64,
+    },
     Fault(ErrData),
     /// A process has ended or was lost.
-    TargetExited { pid: u32, reason: String },
+    TargetExited {
+        pid: u32,
+        reason: String,
+    },
     /// Something that the user should know.
     Warning(String),
     /// The worker still lives.

@@ -28,7 +28,15 @@ fn library(family: Family) -> Option<String> {
     };
     let path = format!("{}/libfake-{}.so", env!("CARGO_TARGET_TMPDIR"), family.name());
     let status = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-w", "-o", &path, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake.c")])
+        .args([
+            "-shared",
+            "-fPIC",
+            "-O1",
+            "-w",
+            "-o",
+            &path,
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake.c"),
+        ])
         .args([format!("-DFUNCTION={function}"), format!("-DACT_BASE={base}")])
         .status()
         .ok()?;
@@ -147,7 +155,9 @@ fn every_action_and_aggregation_of_the_sun_families() {
     assert_eq!(texts[0], texts[2]);
     // What no printa() showed, at the end: each function has its value.
     let end = &texts[0];
-    for part in ["2 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 6", "4 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 5"] {
+    for part in
+        ["2 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 6", "4 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 5"]
+    {
         assert!(end.contains(part), "no {part:?} in\n{end}");
     }
 }
@@ -181,7 +191,8 @@ fn malformed_aggregations_are_reported_once() {
     let Some(mut dtrace) = backend(Family::FreeBsd, "badagg") else { return };
     let mut screen = Screen::default();
     run(&mut dtrace, &mut screen, Duration::from_secs(20)).unwrap();
-    let found = screen.warnings.iter().filter(|line| line.contains("libdtrace's data makes no sense")).count();
+    let found =
+        screen.warnings.iter().filter(|line| line.contains("libdtrace's data makes no sense")).count();
     assert_eq!(found, 1, "{:?}", screen.warnings);
 }
 

@@ -33,8 +33,7 @@ pub fn trace(
             return list::all(&mut backend, given.has(Flag::Verbose)).map_err(|error| refused("", &error));
         }
         let listed = backend.list_programs();
-        let (probes, problems) =
-            listed.map_err(|error| not_loaded(&error, &programs, names, &options))?;
+        let (probes, problems) = listed.map_err(|error| not_loaded(&error, &programs, names, &options))?;
         let mut text = list::HEADING.to_string();
         probes.iter().for_each(|probe| list::line(&mut text, probe, given.has(Flag::Verbose)));
         problems.iter().for_each(|problem| report::line(problem));
@@ -56,7 +55,10 @@ pub fn trace(
         return Ok(0);
     }
     if !options.flag(opt::QUIET) {
-        names.iter().zip(session.matches()).for_each(|(named, count)| run::matched_line(named, *count as usize));
+        names
+            .iter()
+            .zip(session.matches())
+            .for_each(|(named, count)| run::matched_line(named, *count as usize));
     }
     let output = given.values(Flag::Output).last();
     let mut console = Console::open(output).map_err(|error| {
@@ -97,7 +99,8 @@ fn stability(named: &Named, ranks: &[u8; 6]) -> String {
 }
 
 fn config(given: &Given, programs: &[ProgramText]) -> Result<Config, Failed> {
-    let mut config = Config { programs: programs.to_vec(), listing: given.has(Flag::Listing), ..Config::default() };
+    let mut config =
+        Config { programs: programs.to_vec(), listing: given.has(Flag::Listing), ..Config::default() };
     config.library = std::env::var(LIBRARY).ok().filter(|path| !path.is_empty());
     if let Ok(name) = std::env::var(ABI) {
         let known = || fail(format!("{ABI}={name}: not one of oracle, illumos, freebsd, macos"));

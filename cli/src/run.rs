@@ -167,7 +167,7 @@ pub fn exit_status(finished: &Finished, options: &Options) -> u8 {
 }
 
 /// The option that a flag sets: name, value, what a message calls it.
-pub fn option_of<'a>(flag: Flag, value: &'a str) -> Option<(&'a str, Option<&'a str>, String)> {
+pub fn option_of(flag: Flag, value: &str) -> Option<(&str, Option<&str>, String)> {
     Some(match flag {
         Flag::Option => match value.split_once('=') {
             Some((name, value)) => (name, Some(value), format!("-x {name}")),

@@ -37,7 +37,9 @@ impl Family {
 
     /// The family of a name.
     pub fn from_name(name: &str) -> Option<Family> {
-        [Family::Oracle, Family::Illumos, Family::FreeBsd, Family::MacOs].into_iter().find(|f| f.name() == name)
+        [Family::Oracle, Family::Illumos, Family::FreeBsd, Family::MacOs]
+            .into_iter()
+            .find(|f| f.name() == name)
     }
 
     /// The family of a library of the Sun family on this system.

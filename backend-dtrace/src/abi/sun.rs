@@ -112,14 +112,7 @@ pub(super) unsafe fn rec(raw: &Rec) -> RecDesc {
     } else {
         0
     };
-    RecDesc {
-        action: raw.action,
-        size: raw.size,
-        offset: raw.offset,
-        arg: raw.arg,
-        uarg: raw.uarg,
-        format,
-    }
+    RecDesc { action: raw.action, size: raw.size, offset: raw.offset, arg: raw.arg, uarg: raw.uarg, format }
 }
 
 /// # Safety

@@ -3,7 +3,8 @@
 //! Each callback copies what it is given and returns; nothing is kept of the library's memory.
 
 use crate::abi::{
-    AGGWALK_NEXT, CONSUME_NEXT, CONSUME_THIS, Family, Firing, HANDLE_OK, MAX_DATA, ProbeName, RecDesc, act, bytes, probe_offset, read, text,
+    AGGWALK_NEXT, CONSUME_NEXT, CONSUME_THIS, Family, Firing, HANDLE_OK, MAX_DATA, ProbeName, RecDesc, act,
+    bytes, probe_offset, read, text,
 };
 use crate::aggregates;
 use crate::layout::{Dialect, Plan};
@@ -179,7 +180,8 @@ impl Context {
         let data = unsafe { bytes(firing.data, clause.size) };
         let mut addresses = Vec::new();
         clause.plan.addresses(&data, |pid, addr| addresses.push((pid, addr)));
-        let (uses_aggregations, is_printed) = (clause.plan.uses_aggregations, !clause.plan.printed.is_empty());
+        let (uses_aggregations, is_printed) =
+            (clause.plan.uses_aggregations, !clause.plan.printed.is_empty());
         if uses_aggregations {
             self.totals();
         }
@@ -209,7 +211,8 @@ impl Context {
         let recs: Vec<Rec> = recs
             .into_iter()
             .map(|desc| {
-                let has_format = matches!(desc.action, act::PRINTF | act::PRINTA | act::SYSTEM | act::FREOPEN);
+                let has_format =
+                    matches!(desc.action, act::PRINTF | act::PRINTA | act::SYSTEM | act::FREOPEN);
                 let format = (has_format && desc.format != 0).then(|| self.library().format(desc.format));
                 Rec { desc, format }
             })
@@ -239,7 +242,8 @@ impl Context {
         };
         let Some(pending) = &mut self.pending else { return CONSUME_NEXT };
         let Some(clause) = self.clauses.get(&pending.clause) else { return CONSUME_NEXT };
-        let index = clause.recs.iter().position(|r| r.desc.offset == rec.offset && r.desc.action == rec.action);
+        let index =
+            clause.recs.iter().position(|r| r.desc.offset == rec.offset && r.desc.action == rec.action);
         match index.map(|index| index as u32).filter(|index| clause.plan.printed.contains(index)) {
             Some(index) => {
                 pending.printing = Some(index);
@@ -384,8 +388,9 @@ unsafe extern "C" fn on_statement(_: Handle, _: Handle, statement: *const c_void
         let again = context.arg();
         if context.library().probes_of(desc, on_listed, again).is_err() {
             let ProbeName { provider, module, function, name, .. } = read::probe(context.family(), desc);
-            let text =
-                format!("failed to match {provider}:{module}:{function}:{name}: No probe matches description");
+            let text = format!(
+                "failed to match {provider}:{module}:{function}:{name}: No probe matches description"
+            );
             context.send(&Message::Warning(text));
         }
     }

@@ -8,10 +8,10 @@ mod callbacks;
 use crate::abi::{Family, ORACLE_ACT_BASE, sun};
 use crate::backend::{Config, Target};
 use crate::layout::Dialect;
+use crate::leftovers;
 use crate::process::{Ends, let_go, readable};
 use crate::sys::{Handle, LibError, Library, c_string};
 use crate::wire::{Message, Stage};
-use crate::leftovers;
 use callbacks::Context;
 use duotrace_core::options::OPTIONS;
 use duotrace_core::sema::{ProgramKind, ProgramText};
@@ -59,8 +59,21 @@ fn failure(stage: Stage, index: usize) -> impl Fn(LibError) -> Failure {
 
 /// Options whose values the session wants to know, for pragmas may have set them.
 const REPORTED: &[&str] = &[
-    "quiet", "flowindent", "rawbytes", "stackindent", "aggsortkey", "aggsortkeypos", "aggsortpos", "aggsortrev",
-    "agghist", "aggpack", "aggzoom", "destructive", "strsize", "switchrate", "aggrate",
+    "quiet",
+    "flowindent",
+    "rawbytes",
+    "stackindent",
+    "aggsortkey",
+    "aggsortkeypos",
+    "aggsortpos",
+    "aggsortrev",
+    "agghist",
+    "aggpack",
+    "aggzoom",
+    "destructive",
+    "strsize",
+    "switchrate",
+    "aggrate",
 ];
 
 /// Options for the preprocessor, which has run; and `-v`, which is another thing in the library.
@@ -80,7 +93,11 @@ pub fn run(job: &Job, config: &Config, ends: Ends) {
         context.flush();
         return;
     };
-    let mut worker = Worker { context: Context::new(library, ends.to_session), control: ends.from_session, targets: Vec::new() };
+    let mut worker = Worker {
+        context: Context::new(library, ends.to_session),
+        control: ends.from_session,
+        targets: Vec::new(),
+    };
     let done = match job {
         Job::Run => worker.trace(config),
         Job::ListPrograms => worker.list_programs(config),
@@ -181,7 +198,10 @@ impl Worker {
         }
         let dialect = self.dialect();
         self.context.dialect = dialect;
-        let options = REPORTED.iter().filter_map(|name| Some((name.to_string(), self.library().getopt(name)?))).collect();
+        let options = REPORTED
+            .iter()
+            .filter_map(|name| Some((name.to_string(), self.library().getopt(name)?)))
+            .collect();
         let pids = self.context.targets.iter().map(|(_, pid)| *pid).collect();
         let Dialect { oracle, act_base, .. } = dialect;
         self.context.send(&Message::Ready { matches, stability, options, pids, act_base, oracle });
@@ -258,7 +278,8 @@ impl Worker {
         let args: Vec<CString> = config.args.iter().map(|arg| c_string(arg)).collect();
         let mut compiled = Vec::new();
         for (index, text) in config.programs.iter().enumerate() {
-            let program = compile(self.library(), text, flags, &args).map_err(failure(Stage::Compile, index))?;
+            let program =
+                compile(self.library(), text, flags, &args).map_err(failure(Stage::Compile, index))?;
             compiled.push(program);
         }
         // The arguments must outlive the programs: the worker keeps them until it ends.
@@ -323,7 +344,8 @@ fn sun_action_base(library: &Library) -> Option<u64> {
         }
         0
     }
-    let program = library.compile_text("dtrace:::BEGIN{@duotrace=count();clear(@duotrace);}", 3, C_EMPTY, &[]).ok()?;
+    let program =
+        library.compile_text("dtrace:::BEGIN{@duotrace=count();clear(@duotrace);}", 3, C_EMPTY, &[]).ok()?;
     let mut base: Option<u64> = None;
     library.statements(program, see, (&raw mut base).cast()).ok()?;
     base
