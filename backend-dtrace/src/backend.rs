@@ -4,7 +4,7 @@ use crate::abi::Family;
 use crate::layout::Dialect;
 use crate::leftovers;
 use crate::process::Child;
-use crate::session::{DtraceSession, Link, Probes, probe_of};
+use crate::session::{Again, DtraceSession, Link, Probes, probe_of};
 use crate::wire::{Message, Stage};
 use crate::worker::{self, Job};
 use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
@@ -72,6 +72,8 @@ pub struct Dtrace {
     /// What the library's options stand at, after the pragmas.
     settled: Vec<(String, i64)>,
     stability: Vec<[u8; 6]>,
+    /// Made for a second attempt: there is no third.
+    is_second: bool,
 }
 
 impl Dtrace {
@@ -141,7 +143,8 @@ impl Dtrace {
                         options.iter().find(|(name, _)| name == "strsize").map_or(256, |(_, n)| *n as u32);
                     self.settled = options;
                     let dialect = Dialect { oracle, act_base, strsize };
-                    return Ok(DtraceSession::new(link, dialect, matches, pids, self.fired.clone()));
+                    let session = DtraceSession::new(link, dialect, matches, pids, self.fired.clone());
+                    return Ok(self.twice(session));
                 }
                 Some(Message::Failed { stage, index, text, .. }) => {
                     return Err(self.failure(stage, index as usize, &text));
@@ -150,6 +153,16 @@ impl Dtrace {
                 _ => {}
             }
         }
+    }
+
+    /// Lets a session start a second time, unless there are commands, which would run twice.
+    fn twice(&self, session: DtraceSession) -> DtraceSession {
+        if self.is_second || self.config.targets.iter().any(|target| matches!(target, Target::Command(_))) {
+            return session;
+        }
+        let mut second =
+            Dtrace { fired: self.fired.clone(), is_second: true, ..Dtrace::new(self.config.clone()) };
+        session.or_again(Again(Box::new(move || second.compile().ok())))
     }
 
     fn failure(&self, stage: Stage, index: usize, text: &str) -> LoadError {

@@ -37,17 +37,17 @@
 
 #[allow(unsafe_code)]
 pub mod abi;
-pub mod aggregates;
+mod aggregates;
 mod backend;
-pub mod layout;
-pub mod leftovers;
+mod layout;
+mod leftovers;
 #[allow(unsafe_code)]
-pub mod process;
+mod process;
 mod session;
-pub mod symbols;
+mod symbols;
 #[allow(unsafe_code)]
-pub mod sys;
-pub mod wire;
+mod sys;
+mod wire;
 #[allow(unsafe_code)]
 mod worker;
 

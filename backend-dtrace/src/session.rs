@@ -46,11 +46,13 @@ pub(crate) struct Link {
     limit: Duration,
     /// `Stopped` was read.
     pub stopped: bool,
+    /// The worker died without a word.
+    pub died: bool,
 }
 
 impl Link {
     pub fn new(child: Child, limit: Duration) -> Link {
-        Link { child, buffer: Vec::new(), at: 0, heard: Instant::now(), limit, stopped: false }
+        Link { child, buffer: Vec::new(), at: 0, heard: Instant::now(), limit, stopped: false, died: false }
     }
 
     /// The next message that is all there.
@@ -97,6 +99,7 @@ impl Link {
 
     /// The worker has closed its pipe without a word.
     fn ended(&mut self) -> BackendError {
+        self.died = true;
         let status = self.child.wait(Duration::from_secs(2));
         let how = status.and_then(ending).map_or("it ended".to_string(), |how| format!("it ended by {how}"));
         self.failed(&format!("libdtrace's process failed: {how}"))
@@ -150,6 +153,23 @@ pub struct DtraceSession {
     stop_heard: bool,
     /// A problem with aggregations was told.
     complained: bool,
+    /// Nothing was heard since the start.
+    silent: bool,
+    /// Compiles the same again.
+    again: Option<Again>,
+}
+
+/// Makes another session of the same programs.
+///
+/// Oracle's 2.0.7 damages its heap when some programs start (speculations), and the C library ends the process for it,
+/// more often than not unnoticed in dtrace(1), whose heap lies otherwise. No probe has fired by then, so a second
+/// attempt loses nothing.
+pub(crate) struct Again(pub Box<dyn FnOnce() -> Option<DtraceSession>>);
+
+impl std::fmt::Debug for Again {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Again")
+    }
 }
 
 impl DtraceSession {
@@ -173,7 +193,26 @@ impl DtraceSession {
             record: Vec::new(),
             stop_heard: false,
             complained: false,
+            silent: true,
+            again: None,
         }
+    }
+
+    /// The same with a second attempt, should the worker die while it starts.
+    pub(crate) fn or_again(mut self, again: Again) -> DtraceSession {
+        self.again = Some(again);
+        self
+    }
+
+    /// After a failure of the worker: another worker in its place, started; or the failure.
+    fn retry(&mut self, error: BackendError) -> Result<(), BackendError> {
+        if !self.link.died || !self.silent {
+            return Err(error);
+        }
+        let session = self.again.take().and_then(|Again(make)| make());
+        *self = session.ok_or(error)?;
+        self.link.child.tell(GO);
+        Ok(())
     }
 
     /// How many probes each program matched, in the order of the programs.
@@ -400,7 +439,13 @@ impl Session for DtraceSession {
     fn poll(&mut self, deadline: Instant, sink: &mut dyn Sink) -> Result<(), BackendError> {
         // What is there is delivered at once; only the first message is waited for.
         let mut wait = deadline;
-        while let Some(message) = self.link.next(wait)? {
+        loop {
+            let message = match self.link.next(wait) {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(error) => return self.retry(error),
+            };
+            self.silent = false;
             wait = Instant::now();
             if self.deliver(message, sink)? {
                 break;

@@ -34,9 +34,6 @@ macro_rules! functions {
         /// What every family exports.
         struct Functions { $($(#[$meta])* $field: $ty,)* }
 
-        /// The names of the functions that every family must export.
-        pub const REQUIRED: &[&str] = &[$($symbol),*];
-
         impl Functions {
             /// # Safety
             /// `library` is a handle of `dlopen()` of a libdtrace.
@@ -64,7 +61,6 @@ functions! {
     fcompile = "dtrace_program_fcompile":
         unsafe extern "C" fn(Handle, File, u32, c_int, *const *const c_char) -> Handle;
     exec = "dtrace_program_exec": unsafe extern "C" fn(Handle, Handle, *mut ProgInfo) -> c_int;
-    info = "dtrace_program_info": unsafe extern "C" fn(Handle, Handle, *mut ProgInfo);
     stmt_iter = "dtrace_stmt_iter": unsafe extern "C" fn(Handle, Handle, StatementFn, *mut c_void) -> c_int;
     work = "dtrace_work": unsafe extern "C" fn(Handle, File, DataFn, RecFn, *mut c_void) -> c_int;
     stop = "dtrace_stop": unsafe extern "C" fn(Handle) -> c_int;
@@ -267,14 +263,6 @@ impl Library {
         // SAFETY: a program of this handle, and a place with room to spare.
         let status = unsafe { (self.functions.exec)(self.handle, program, &mut info) };
         self.check(status).map(|()| info)
-    }
-
-    /// What a program is, without enabling it.
-    pub fn info(&self, program: Handle) -> ProgInfo {
-        let mut info = ProgInfo::default();
-        // SAFETY: as for exec().
-        unsafe { (self.functions.info)(self.handle, program, &mut info) };
-        info
     }
 
     /// Calls back for every statement.

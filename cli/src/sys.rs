@@ -38,15 +38,18 @@ pub fn watch_signals() {
 
 /// A time in the local time zone (`localtime_r(3)`).
 pub fn local_time(seconds: i64) -> Option<LocalTime> {
-    // SAFETY: a zeroed tm is a valid value; localtime_r writes only to it; tm_zone then points to a
-    // NUL-terminated string that lives as long as the time zone is not changed, which nobody here does.
+    // SAFETY: a zeroed tm is a valid value; localtime_r writes only to it; strftime gets a buffer with its length
+    // and leaves it without a NUL only where it says that nothing was written.
     unsafe {
         let mut tm: libc::tm = std::mem::zeroed();
         let time: libc::time_t = seconds;
         if libc::localtime_r(&time, &mut tm).is_null() {
             return None;
         }
-        let zone = if tm.tm_zone.is_null() { c"" } else { CStr::from_ptr(tm.tm_zone) };
+        // Not every system's tm has the zone's name in it.
+        let mut zone = [0 as libc::c_char; 64];
+        let len = libc::strftime(zone.as_mut_ptr(), zone.len(), c"%Z".as_ptr(), &tm);
+        let zone = if len == 0 { c"" } else { CStr::from_ptr(zone.as_ptr()) };
         Some(LocalTime {
             year: i64::from(tm.tm_year) + 1900,
             month: (tm.tm_mon + 1) as u8,
@@ -73,6 +76,15 @@ pub fn port_name(port: u16) -> Option<String> {
     }
 }
 
+/// The flag that keeps `getaddrinfo()` from asking a name server (illumos' `<netdb.h>`, which the libc crate lacks).
+#[cfg(any(target_os = "illumos", target_os = "solaris"))]
+const AI_NUMERICHOST: libc::c_int = 0x4;
+#[cfg(not(any(target_os = "illumos", target_os = "solaris")))]
+const AI_NUMERICHOST: libc::c_int = libc::AI_NUMERICHOST;
+
+/// The crate has it unsigned for some systems.
+const NAME_REQUIRED: libc::c_int = libc::NI_NAMEREQD as _;
+
 /// The host of an Internet address in text form (`getnameinfo(3)`), if it has a name.
 pub fn host_name(address: &str) -> Option<String> {
     let text = CString::new(address).ok()?;
@@ -80,7 +92,7 @@ pub fn host_name(address: &str) -> Option<String> {
     // buffer's length is handed over with it.
     unsafe {
         let mut hints: libc::addrinfo = std::mem::zeroed();
-        hints.ai_flags = libc::AI_NUMERICHOST;
+        hints.ai_flags = AI_NUMERICHOST;
         let mut list = std::ptr::null_mut();
         if libc::getaddrinfo(text.as_ptr(), std::ptr::null(), &hints, &mut list) != 0 || list.is_null() {
             return None;
@@ -90,10 +102,10 @@ pub fn host_name(address: &str) -> Option<String> {
             (*list).ai_addr,
             (*list).ai_addrlen,
             host.as_mut_ptr(),
-            host.len() as libc::socklen_t,
+            host.len() as _,
             std::ptr::null_mut(),
             0,
-            libc::NI_NAMEREQD,
+            NAME_REQUIRED,
         );
         libc::freeaddrinfo(list);
         (failed == 0).then(|| CStr::from_ptr(host.as_ptr()).to_string_lossy().into_owned())
