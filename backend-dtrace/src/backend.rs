@@ -1,10 +1,11 @@
 //! The backend: starts workers, turns their failures into errors.
 
 use crate::abi::Family;
+use crate::decode::{Probes, probe_of};
 use crate::layout::Dialect;
 use crate::leftovers;
 use crate::process::Child;
-use crate::session::{Again, DtraceSession, Link, Probes, probe_of};
+use crate::session::{Again, DtraceSession, Link};
 use crate::wire::{Message, Stage};
 use crate::worker::{self, Job};
 use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};

@@ -39,6 +39,9 @@
 pub mod abi;
 mod aggregates;
 mod backend;
+mod decode;
+#[cfg(test)]
+mod fuzz;
 mod layout;
 mod leftovers;
 #[allow(unsafe_code)]
