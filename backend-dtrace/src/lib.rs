@@ -40,6 +40,7 @@ pub mod abi;
 mod aggregates;
 mod backend;
 mod decode;
+mod finding;
 #[cfg(test)]
 mod fuzz;
 mod layout;

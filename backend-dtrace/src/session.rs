@@ -84,7 +84,10 @@ impl Link {
     fn ended(&mut self) -> BackendError {
         self.died = true;
         let status = self.child.wait(Duration::from_secs(2));
-        let how = status.and_then(ending).map_or("it ended".to_string(), |how| format!("it ended by {how}"));
+        let how = match status {
+            None => "it closed its pipe".to_string(),
+            Some(status) => ending(status).map_or("it ended".to_string(), |how| format!("it ended by {how}")),
+        };
         self.failed(&format!("libdtrace's process failed: {how}"))
     }
 

@@ -125,7 +125,8 @@ impl Builder<'_> {
             }
             ("A", 16) => self.field(desc, Ty::Symbol(SymbolKind::Uaddr), How::Pair),
             ("a", 8) => self.field(desc, Ty::Symbol(SymbolKind::Sym), How::Copy),
-            ("s" | "S" | "ws", size) if size > 8 => self.text(desc),
+            // The library's compiler lets only strings and arrays of characters through, however short.
+            ("s" | "S" | "ws", 1..) => self.text(desc),
             // The conversion says whether the number has a sign, as in the library.
             (name, size @ (1 | 2 | 4 | 8)) => {
                 let signed = name.ends_with(['d', 'i']);

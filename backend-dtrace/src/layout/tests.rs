@@ -117,3 +117,17 @@ fn random_descriptions_and_data_never_panic() {
         }
     }
 }
+
+#[test]
+fn short_strings_are_no_numbers() {
+    // `-x strsize=7`: eight bytes, and so is a `%s` of a `char[4]`.
+    let recs = [rec(act::PRINTF, 0, 8, 0, Some("[%s] [%S]")), rec(act::PRINTF, 8, 4, 0, None)];
+    let plan = Plan::new(&recs, b"abcdefg\0wxyz", Dialect { strsize: 7, ..ORACLE });
+    let types: Vec<Ty> = plan.layout.fields.iter().map(|field| field.ty).collect();
+    assert_eq!(types, [Ty::Str, Ty::Str]);
+    let mut out = Vec::new();
+    plan.encode(b"abcdefg\0wxyz", &[], &mut out);
+    let second = plan.layout.fields[1].offset as usize;
+    assert_eq!((word(&out, 0), word(&out, second)), (7, 4));
+    assert_eq!(&out[second + 8..second + 12], b"wxyz");
+}
