@@ -3,6 +3,7 @@
 use crate::abi::Family;
 use crate::decode::{Probes, probe_of};
 use crate::finding;
+use crate::globs;
 use crate::layout::Dialect;
 use crate::leftovers;
 use crate::process::Child;
@@ -73,6 +74,8 @@ pub struct Dtrace {
     /// What the library's options stand at, after the pragmas.
     settled: Vec<(String, i64)>,
     stability: Vec<[u8; 6]>,
+    /// What the user should know of how the programs were read.
+    notes: Vec<String>,
     /// Made for a second attempt: there is no third.
     is_second: bool,
 }
@@ -148,12 +151,39 @@ impl Dtrace {
                     return Ok(self.twice(session));
                 }
                 Some(Message::Failed { stage, index, text, .. }) => {
-                    return Err(self.failure(stage, index as usize, &text));
+                    let index = index as usize;
+                    match stage == Stage::Compile && self.read_as_held(index, &text) {
+                        true => link = self.start(Job::Run)?,
+                        false => return Err(self.failure(stage, index, &text)),
+                    }
                 }
                 Some(Message::Stopped) => return Err(link.failed("libdtrace's process ended").into()),
                 _ => {}
             }
         }
+    }
+
+    /// What the user should know of how the programs were read: lines.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// After a program's failure: reads a pattern that matches nothing as the process that is held. Is it worth another
+    /// attempt? (Not with commands, which would run twice.)
+    fn read_as_held(&mut self, index: usize, message: &str) -> bool {
+        let is_held = self.config.targets.iter().all(|target| matches!(target, Target::Process(_)));
+        let Some(pattern) = globs::unmatched(message).filter(|_| is_held && !self.config.targets.is_empty())
+        else {
+            return false;
+        };
+        let Some(program) = self.config.programs.get_mut(index) else { return false };
+        let Some(text) = globs::held(&program.text, pattern) else { return false };
+        program.text = text;
+        let stem = pattern.trim_end_matches('*');
+        self.notes.push(format!(
+            "libdtrace finds no probes of {pattern}, but in the process that it holds: read as {stem}$target"
+        ));
+        true
     }
 
     /// Lets a session start a second time, unless there are commands, which would run twice.

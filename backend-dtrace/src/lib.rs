@@ -43,6 +43,7 @@ mod decode;
 mod finding;
 #[cfg(test)]
 mod fuzz;
+mod globs;
 mod layout;
 mod leftovers;
 #[allow(unsafe_code)]

@@ -51,6 +51,7 @@ pub fn trace(
     }
     let loaded = backend.compile();
     let mut session = loaded.map_err(|error| not_loaded(&error, &programs, names, &options))?;
+    backend.notes().iter().for_each(|note| report::line(note));
     backend.settle(&mut options);
     if options.flag(opt::VERBOSE) {
         for (named, ranks) in names.iter().zip(backend.stability()) {

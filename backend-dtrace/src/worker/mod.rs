@@ -4,6 +4,7 @@
 //! [`Message::Failed`] and ending.
 
 mod callbacks;
+mod tracer;
 
 use crate::abi::{Family, ORACLE_ACT_BASE, sun};
 use crate::backend::{Config, Target};
@@ -164,7 +165,10 @@ impl Worker {
                     let words: Vec<CString> = command.split_ascii_whitespace().map(c_string).collect();
                     self.library().create(&words)
                 }
-                Target::Process(pid) => self.library().grab(*pid),
+                Target::Process(pid) => {
+                    tracer::wait_for_earlier(*pid);
+                    self.library().grab(*pid)
+                }
             };
             let process = taken.map_err(failure(Stage::Target, index))?;
             let pid = match target {
