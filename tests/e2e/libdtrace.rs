@@ -16,6 +16,7 @@ use super::Test;
 
 /// The tests of this file.
 pub const TESTS: &[(&str, Test)] = &[
+    ("every action and function, as dtrace(1) prints it", || oracle(every_action)),
     ("a killed library process", || oracle(killed)),
     ("an abort within the library", || oracle(aborted)),
     ("a reader that goes away", || oracle(closed_pipe)),
@@ -99,6 +100,66 @@ fn signalled(signal: &str) -> String {
          kill $target; wait $target 2>/dev/null\n\
          left\n"
     )
+}
+
+/// Every action and aggregating function of Oracle's library, in dtrace(1)'s default form.
+const EVERYTHING: &str = r#"
+BEGIN
+{
+	@a["x", 1] = count(); @b["x", 1] = sum(-5); @c["x", 1] = min(-3); @d["x", 1] = max(9); @e["x", 1] = avg(7);
+	@f["x", 1] = stddev(4); @f["x", 1] = stddev(40); @g["x", 1] = quantize(33); @g["x", 1] = quantize(-3);
+	@h["x", 1] = lquantize(5, 0, 20, 5); @h["x", 1] = lquantize(500, 0, 20, 5, 3);
+	@i["x", 1] = llquantize(300, 10, 0, 4, 10);
+	@l[probefunc, execname != "", (char)65, (short)-2, pid == $pid] = sum(2);
+	@k[stack(2)] = count(); @m[ustack(1)] = count(); @n = sum(100); @o = count();
+}
+BEGIN { trace(1); trace((char)-1); trace("str"); trace((uint64_t)-1); }
+BEGIN { printf("%d %5s|%-5s|%x %c %Y\n", -4, "ab", "cd", 255, 65, (uint64_t)0); printf("plain\n"); }
+BEGIN
+{
+	this->p = alloca(16); bcopy("0123456789abcdef", this->p, 16);
+	tracemem(this->p, 16); tracemem(this->p, 16, 8); stack(2); ustack(1);
+}
+BEGIN
+{
+	printa("%s %d %@d\n", @a); printa(@b); printa("%s %d %@d %@d\n", @c, @d); printa(@e); printa(@f); printa(@g);
+	printa(@h); printa(@i); printa(@l);
+}
+BEGIN
+{
+	normalize(@n, 7); printa(@n); denormalize(@n); printa(@n); clear(@o); printa(@o); trunc(@l); printa(@l);
+	trunc(@a, 1); printa(@a);
+}
+BEGIN { system("echo system %d", 3); freopen("%s", $$1); printf("in the file\n"); freopen(""); }
+BEGIN { sym(0); usym(0x10); umod(0x10); uaddr(0x10); printf("%a\n", 0); }
+BEGIN { self->s = speculation(); speculate(self->s); printf("speculative\n"); }
+BEGIN { commit(self->s); }
+BEGIN { setopt("aggsortrev"); raise(0); exit(3); }
+"#;
+
+fn every_action(within: &Within) -> Result<(), String> {
+    let scratch = Scratch::new()?;
+    let script = scratch.write("everything.d", EVERYTHING)?;
+    let dir = scratch.path().display();
+    let ran = within(&format!(
+        "for c in 'dtrace -xsyslibdir=/dlib' \"$D\"; do n=$((n+1))\n\
+         # One processor: its number stands in the first column.\n\
+         taskset -c 0 $c -w -s {} {dir}/to >{dir}/$n 2>/dev/null; echo status: $?\n\
+         cat {dir}/to >>{dir}/$n; rm -f {dir}/to\n\
+         done\n\
+         wc -l <{dir}/1; diff {dir}/1 {dir}/2",
+        script.display()
+    ))?;
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    let count = lines.get(2).and_then(|count| count.trim().parse::<usize>().ok());
+    match lines.len() == 3
+        && lines.first() == Some(&"status: 3")
+        && lines.get(1) == lines.first()
+        && count > Some(60)
+    {
+        true => Ok(()),
+        false => Err(format!("stdout: {}\nstderr: {}", ran.stdout, ran.stderr)),
+    }
 }
 
 fn killed(within: &Within) -> Result<(), String> {
