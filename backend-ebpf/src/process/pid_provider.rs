@@ -157,6 +157,23 @@ pub fn sites(pid: i32, pattern: &PidPattern<'_>) -> Result<Vec<PidSite>, PidErro
     }
 }
 
+/// The sites in some objects of a process, those that it has mapped since: what cannot be done is left out.
+pub fn sites_of(pid: i32, pattern: &PidPattern<'_>, wanted: &dyn Fn(&Object) -> bool) -> Vec<PidSite> {
+    let mut out = Vec::new();
+    if pattern.function == "-" {
+        return out;
+    }
+    for object in maps::objects(pid).unwrap_or_default() {
+        if object.is_named(pattern.module)
+            && wanted(&object)
+            && let Ok(elf) = object.open(pid)
+        {
+            let _ = sites_in(&elf, &object.name, pattern, &mut out);
+        }
+    }
+    out
+}
+
 /// Is the name one that a probe can have?
 fn check_name(pattern: &PidPattern<'_>) -> Result<(), PidError> {
     let PidPattern { module, function, name, .. } = *pattern;

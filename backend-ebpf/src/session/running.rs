@@ -340,7 +340,14 @@ impl Running {
         fds.extend(self.children.iter().filter(|child| running(child.pid())).map(Child::pidfd));
         fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
         fds.extend(self.later.iter().flat_map(Later::fds));
-        match sys::poll(&fds, timeout) {
+        if let Some(later) = &self.later {
+            later.attend(true);
+        }
+        let polled = sys::poll(&fds, timeout);
+        if let Some(later) = &self.later {
+            later.attend(false);
+        }
+        match polled {
             Ok(_) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(BackendError::new(format!("poll: {error}"))),
@@ -370,7 +377,7 @@ impl Session for Running {
         }
         self.state = State::Started;
         if let Some(later) = &mut self.later {
-            later.start()?;
+            later.start(&self.features)?;
         }
         self.attach(0, false)?;
         self.control.store(control::WALL as usize, sys::wall_offset().cast_unsigned());
@@ -388,6 +395,10 @@ impl Session for Running {
         self.arm(true);
         self.attach(0, true)?;
         if !self.is_exiting() {
+            // What a command starts at once shall wait until we look for the first time.
+            if let Some(later) = self.later.as_ref().filter(|_| !self.children.is_empty()) {
+                later.attend(true);
+            }
             self.children.iter_mut().for_each(Child::resume);
         }
         self.deliver(sink);
