@@ -45,6 +45,7 @@ fn tag(error: &PidError) -> Option<Tag> {
         PidError::Process { .. } => Some(Tag::D_PROC_GRAB),
         PidError::Dash { .. } => Some(Tag::D_PROC_LIB),
         PidError::Function(_) => Some(Tag::D_PROC_FUNC),
+        PidError::Go { .. } => Some(Tag::D_PROC_CREATEFAIL),
         PidError::Offset { .. } => Some(Tag::D_PROC_OFF),
         PidError::Name { .. } => Some(Tag::D_PROC_NAME),
         PidError::TooMany { .. } | PidError::Code(_) => Some(Tag::D_PROC_CREATEFAIL),

@@ -65,6 +65,8 @@ pub struct Running {
     reported: Vec<u64>,
     /// Does any record hold addresses of processes?
     user_addresses: bool,
+    /// Does anything that is printed name addresses of processes?
+    names_users: bool,
     exit_seen: bool,
     state: State,
     later: Option<Later>,
@@ -120,6 +122,11 @@ impl Running {
         let banks = Banks::new(&program.aggregations, &maps)?;
         let fields = program.clauses.iter().flat_map(|clause| &clause.record.fields);
         let user_addresses = fields.map(|field| field.ty).any(values::is_user);
+        let mut keys = program.aggregations.iter().flat_map(|agg| &agg.key);
+        let mut formats = program.formats.iter().flat_map(|format| format.conversions());
+        let names_users = user_addresses
+            || keys.any(|ty| values::is_user(*ty))
+            || formats.any(|conversion| conversion.row.name == "A");
         let mut grabs = Vec::new();
         for pid in &config.targets {
             if !config.children.iter().any(|child| child.pid().cast_unsigned() == *pid) {
@@ -149,6 +156,7 @@ impl Running {
             ended: Vec::new(),
             reported: Vec::new(),
             user_addresses,
+            names_users,
             exit_seen: false,
             state: State::Loaded,
             later,
@@ -194,10 +202,20 @@ impl Running {
                         sys::raise_file_limit();
                     }
                     for (path, sites) in files {
-                        let (links, refused) =
-                            link::attach_uprobes_if_possible(prog, path, sites, *pid).map_err(system)?;
-                        self.links.extend(links);
-                        self.refused += refused;
+                        match link::attach_uprobes_if_possible(prog, path, sites, *pid) {
+                            Ok((links, refused)) => {
+                                self.links.extend(links);
+                                self.refused += refused;
+                            }
+                            // The process has ended meanwhile, perhaps with its files: nothing fires there any more.
+                            Err(error) if matches!(error.errno, libc::ESRCH | libc::ENOENT) => {
+                                let gone = |pid: u32| !std::path::Path::new(&format!("/proc/{pid}")).exists();
+                                if !pid.is_none_or(gone) {
+                                    return Err(system(error));
+                                }
+                            }
+                            Err(error) => return Err(system(error)),
+                        }
                     }
                 }
             }
@@ -232,6 +250,7 @@ impl Running {
     /// Hands over what is in the ring and in the counters.
     fn deliver(&mut self, sink: &mut dyn Sink) {
         self.banks.outdate();
+        self.symbols.note();
         let (program, symbols) = (&self.program, &self.symbols);
         let (user_addresses, exit_seen) = (self.user_addresses, &mut self.exit_seen);
         self.ring.drain(|bytes| {
@@ -381,8 +400,11 @@ impl Session for Running {
         }
         self.attach(0, false)?;
         self.control.store(control::WALL as usize, sys::wall_offset().cast_unsigned());
+        if self.names_users {
+            self.symbols.watch();
+        }
         for pid in self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid)) {
-            if self.user_addresses {
+            if self.names_users {
                 self.symbols.remember(pid.cast_unsigned());
             }
         }
@@ -431,6 +453,7 @@ impl Session for Running {
     }
 
     fn snapshot(&mut self, agg: AggId, into: &mut Aggregation) -> Result<(), BackendError> {
+        self.symbols.note();
         self.banks.snapshot(agg, into, &self.image.layout, &self.control, &self.symbols)
     }
 
