@@ -12,6 +12,7 @@ mod plan;
 mod running;
 mod symbols;
 mod sys;
+mod tables;
 mod values;
 
 #[cfg(test)]

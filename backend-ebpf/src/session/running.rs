@@ -5,6 +5,7 @@ use super::later::Later;
 use super::load::{self, Maps};
 use super::plan::{Attach, Plan};
 use super::symbols::SessionSymbols;
+use super::tables::Tables;
 use super::{EbpfConfig, sys, system, values};
 use crate::codegen::layout::{self, control, drops, event};
 use crate::codegen::{Image, Input, compile, listing};
@@ -70,6 +71,7 @@ pub struct Running {
     exit_seen: bool,
     state: State,
     later: Option<Later>,
+    tables: Option<Tables>,
     /// `-x cpu`.
     cpu: Option<u32>,
     /// Instructions that the kernel does not probe, until they have been told of.
@@ -135,6 +137,7 @@ impl Running {
             }
         }
         let later = Later::new(program, scanner);
+        let tables = Tables::new(&maps)?;
         Ok(Running {
             links: Vec::new(),
             program: program.clone(),
@@ -160,6 +163,7 @@ impl Running {
             exit_seen: false,
             state: State::Loaded,
             later,
+            tables,
             refused: 0,
             cpu: load::limits(program, options).cpu,
         })
@@ -251,6 +255,10 @@ impl Running {
     fn deliver(&mut self, sink: &mut dyn Sink) {
         self.banks.outdate();
         self.symbols.note();
+        if let Some(tables) = &mut self.tables {
+            tables.look(&self.maps);
+            tables.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
+        }
         let (program, symbols) = (&self.program, &self.symbols);
         let (user_addresses, exit_seen) = (self.user_addresses, &mut self.exit_seen);
         self.ring.drain(|bytes| {
@@ -406,6 +414,9 @@ impl Session for Running {
         for pid in self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid)) {
             if self.names_users {
                 self.symbols.remember(pid.cast_unsigned());
+            }
+            if let Some(tables) = &mut self.tables {
+                tables.add(pid, &self.maps);
             }
         }
         if self.refused > 0 {

@@ -7,6 +7,7 @@ pub mod code;
 mod debugdata;
 pub mod demangle;
 pub mod elf;
+pub mod frames;
 pub mod go;
 mod index;
 pub mod lookup;
