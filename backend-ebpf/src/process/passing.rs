@@ -52,6 +52,10 @@ impl Passing {
                     path: path.clone(),
                     deleted: false,
                 };
+                // Of one that ran before, this is what came since.
+                if !self.spaces.contains_key(&pid) {
+                    self.begin(pid, Rc::default());
+                }
                 let Some(seen) = self.spaces.get_mut(&pid) else { return };
                 let objects = Rc::make_mut(&mut seen.objects);
                 match objects.iter_mut().find(|object| object.id == id && object.path == path) {
@@ -105,8 +109,9 @@ mod tests {
     #[test]
     fn exec_map_fork() {
         let mut passing = Passing::default();
-        passing.note(happens(7, map(0x1000, 5)));
-        assert_eq!(passing.objects(7), None, "its other mappings are not known");
+        assert_eq!(passing.objects(7), None);
+        passing.note(happens(7, map(0x1000, 4)));
+        assert_eq!(passing.objects(7).map(<[Object]>::len), Some(1));
         passing.note(happens(7, What::Exec { comm: b"x".to_vec() }));
         passing.note(happens(7, map(0x1000, 5)));
         passing.note(happens(8, What::Fork { parent: 7 }));

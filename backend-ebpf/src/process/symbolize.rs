@@ -70,18 +70,24 @@ impl Symbolizer {
         self.passing.note(happening);
     }
 
-    /// What the kernel told of a process that is not known otherwise.
+    /// Adds what the kernel told of a process.
     fn adopt(&mut self, pid: i32) {
-        if self.spaces.contains_key(&pid) {
-            return;
-        }
         let Some(objects) = self.passing.objects(pid).map(<[Object]>::to_vec) else { return };
         for o in &objects {
             // Another file of that name is not the one that was mapped.
             let open = || Elf::open(&o.path).ok().filter(|elf| elf.id().is_some_and(|id| id.ino == o.id.ino));
             self.files.entry(o.id).or_insert_with(|| open().map(Arc::new));
         }
-        self.spaces.insert(pid, Space { start_time: 0, objects, made: None });
+        let space = || Space { start_time: 0, objects: Vec::new(), made: None };
+        let space = self.spaces.entry(pid).or_insert_with(space);
+        for object in objects {
+            let known = |mapping: &maps::Mapping| {
+                space.objects.iter().any(|other| other.mapping_at(mapping.start).is_some())
+            };
+            if !object.mappings.iter().all(known) {
+                space.objects.push(object);
+            }
+        }
     }
 
     /// Is anything known of the process?

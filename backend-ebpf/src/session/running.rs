@@ -254,11 +254,7 @@ impl Running {
     /// Hands over what is in the ring and in the counters.
     fn deliver(&mut self, sink: &mut dyn Sink) {
         self.banks.outdate();
-        self.symbols.note();
-        if let Some(tables) = &mut self.tables {
-            tables.look(&self.maps);
-            tables.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
-        }
+        self.note_processes(sink);
         let (program, symbols) = (&self.program, &self.symbols);
         let (user_addresses, exit_seen) = (self.user_addresses, &mut self.exit_seen);
         self.ring.drain(|bytes| {
@@ -367,6 +363,7 @@ impl Running {
         fds.extend(self.children.iter().filter(|child| running(child.pid())).map(Child::pidfd));
         fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
         fds.extend(self.later.iter().flat_map(Later::fds));
+        fds.extend(self.tables.iter().flat_map(|_| self.symbols.fds()));
         if let Some(later) = &self.later {
             later.attend(true);
         }
@@ -378,6 +375,18 @@ impl Running {
             Ok(_) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(BackendError::new(format!("poll: {error}"))),
+        }
+    }
+
+    /// Keeps what names addresses and walks stacks up to date with the processes.
+    fn note_processes(&mut self, sink: &mut dyn Sink) {
+        let mapped = self.symbols.note();
+        if let Some(tables) = &mut self.tables {
+            for pid in tables.look(&mapped, &self.maps) {
+                // Its frames will want names, perhaps when it is gone.
+                self.symbols.remember(pid.cast_unsigned());
+            }
+            tables.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
         }
     }
 
@@ -441,6 +450,7 @@ impl Session for Running {
     fn poll(&mut self, deadline: Instant, sink: &mut dyn Sink) -> Result<(), BackendError> {
         loop {
             self.look_for_more(sink);
+            self.note_processes(sink);
             if self.is_exiting() && !self.exit_seen {
                 self.deliver(sink);
                 return Ok(());

@@ -1,9 +1,11 @@
 //! Names of addresses for the output, over `process::symbolize`.
 
-use crate::kernel::perf_mmap::Watch;
+use crate::kernel::perf_mmap::{Watch, What};
 use crate::process::symbolize::Symbolizer;
 use duotrace_core::record::{Symbol, Symbols};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::os::fd::BorrowedFd;
 
 /// The symbolizer behind a shared reference, as [`Symbols`] wants it.
 #[derive(Debug, Default)]
@@ -32,12 +34,24 @@ impl SessionSymbols {
         self.watch = Watch::start(PAGES).ok();
     }
 
-    /// Takes down what processes mapped.
-    pub fn note(&mut self) {
+    /// Takes down what processes mapped, and gives those processes.
+    pub fn note(&mut self) -> BTreeSet<i32> {
+        let mut mapped = BTreeSet::new();
         if let Some(watch) = &mut self.watch {
             let symbolizer = self.symbolizer.get_mut();
-            watch.drain(|happening| symbolizer.note(happening));
+            watch.drain(|happening| {
+                if matches!(happening.what, What::Map { .. }) {
+                    mapped.insert(happening.pid.cast_signed());
+                }
+                symbolizer.note(happening);
+            });
         }
+        mapped
+    }
+
+    /// Readable when something was mapped.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.watch.iter().flat_map(Watch::fds)
     }
 }
 

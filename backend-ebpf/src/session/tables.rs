@@ -9,7 +9,7 @@ use crate::codegen::layout::{self, unwind};
 use crate::kernel::map::MappedArray;
 use crate::kernel::ringbuf::RingBuffer;
 use crate::process::maps;
-use crate::symbols::elf::FileId;
+use crate::symbols::elf::{Elf, FileId};
 use crate::symbols::frames;
 use duotrace_core::backend::BackendError;
 use std::collections::{BTreeSet, HashMap};
@@ -32,7 +32,7 @@ struct Rows {
 pub struct Tables {
     rows: MappedArray,
     strangers: RingBuffer,
-    objects: HashMap<FileId, Rows>,
+    objects: HashMap<FileId, (Rows, Elf)>,
     /// The next free row.
     next: u32,
     seen: HashMap<i32, Instant>,
@@ -84,11 +84,11 @@ impl Tables {
 
     /// The rows of an object, made when it is seen for the first time, and where this process has it.
     fn object(&mut self, pid: i32, object: &maps::Object) -> Option<(Rows, u64)> {
+        if let Some((rows, elf)) = self.objects.get(&object.id) {
+            return Some((*rows, object.load_bias(elf)?));
+        }
         let elf = object.open(pid).ok()?;
         let bias = object.load_bias(&elf)?;
-        if let Some(rows) = self.objects.get(&object.id) {
-            return Some((*rows, bias));
-        }
         let made = frames::rows(&elf);
         let fits = self.next.checked_add(made.len() as u32).is_some_and(|end| end <= unwind::ROWS);
         let none = Rows { first: 0, count: 0 };
@@ -101,12 +101,13 @@ impl Tables {
             }
             self.next += rows.count;
         }
-        self.objects.insert(object.id, rows);
+        self.objects.insert(object.id, (rows, elf));
         Some((rows, bias))
     }
 
-    /// Makes the tables that were asked for since.
-    pub fn look(&mut self, maps: &Maps) {
+    /// Makes the tables that were asked for since, and those of known processes that have mapped more.
+    /// Gives the processes whose tables were made.
+    pub fn look(&mut self, mapped: &BTreeSet<i32>, maps: &Maps) -> Vec<i32> {
         let mut asked = BTreeSet::new();
         self.strangers.drain(|record| {
             let pid = record.get(..4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
@@ -118,9 +119,11 @@ impl Tables {
         if self.seen.len() > 16 * unwind::PROCESSES as usize {
             self.seen.retain(|_, at| fresh(at));
         }
-        for pid in asked.into_iter().take(AT_ONCE) {
-            self.add(pid, maps);
-        }
+        let known: Vec<i32> = mapped.iter().copied().filter(|pid| self.seen.contains_key(pid)).collect();
+        asked.retain(|pid| !known.contains(pid));
+        let made: Vec<i32> = known.into_iter().chain(asked.into_iter().take(AT_ONCE)).collect();
+        made.iter().for_each(|pid| self.add(*pid, maps));
+        made
     }
 
     /// What is to be said of objects, once of each.
