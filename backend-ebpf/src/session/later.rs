@@ -13,7 +13,7 @@ use crate::symbols::elf::FileId;
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::ir::{ClauseId, Program};
 use duotrace_core::probe::{Probe, ProbeArg, ProbeDesc, ProbeId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -234,11 +234,19 @@ impl Later {
             }
         }
         let mut found: Vec<Found> = Vec::new();
+        // Of a library with thousands of functions, only those of a known name need a closer look.
+        let key = |probe: &Probe| {
+            [&probe.provider, &probe.module, &probe.function, &probe.name].map(String::as_str).join(":")
+        };
+        let names: HashSet<String> = session.known.iter().map(|known| key(&known.probe)).collect();
         for waiting in &self.waiting {
             for new in waiting.find(&scan, mapped) {
                 let old = match &new.how {
                     How::Usdt { point, .. } if new.everywhere => session.plan.everywhere.contains(point),
-                    how => session.known.iter().any(|known| known.how == *how),
+                    how => {
+                        names.contains(&new.names.join(":"))
+                            && session.known.iter().any(|known| known.how == *how)
+                    }
                 };
                 if old {
                     continue;

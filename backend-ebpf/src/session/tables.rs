@@ -36,7 +36,7 @@ pub struct Tables {
     /// The next free row.
     next: u32,
     seen: HashMap<i32, Instant>,
-    /// Files whose stacks may be short, until they have been told of.
+    /// What is to be said of files whose stacks may be short.
     short: Vec<String>,
 }
 
@@ -94,7 +94,11 @@ impl Tables {
         let none = Rows { first: 0, count: 0 };
         let rows = if fits { Rows { first: self.next, count: made.len() as u32 } } else { none };
         if rows.count == 0 {
-            self.short.push(object.name.clone());
+            // A file of data only is no part of any stack.
+            if elf.section(".text").is_none_or(|text| text.size > 16) {
+                let why = if made.is_empty() { "has no frame tables" } else { "has too many frame tables" };
+                self.short.push(format!("{} {why}: its user stacks may be short", object.name));
+            }
         } else {
             for (index, row) in made.iter().enumerate() {
                 self.rows.store((rows.first as usize + index) * 8, *row);
@@ -128,7 +132,6 @@ impl Tables {
 
     /// What is to be said of objects, once of each.
     pub fn notes(&mut self) -> Vec<String> {
-        let note = |name: String| format!("{name} has no frame tables: its user stacks may be short");
-        std::mem::take(&mut self.short).into_iter().map(note).collect()
+        std::mem::take(&mut self.short)
     }
 }

@@ -11,7 +11,7 @@ use gimli::{
     X86_64,
 };
 
-/// Rows of one object; more than any has.
+/// Rows of one object: with more than these it is as if it had none, for there is no room for them.
 const MOST: usize = 1 << 20;
 
 /// One row, as the kernel side reads it: see [`unwind::ROWS`].
@@ -57,8 +57,8 @@ pub fn rows(elf: &Elf) -> Vec<u64> {
         ends.push(end);
         while let Ok(Some(found)) = table.next_row() {
             let Ok(start) = u32::try_from(found.start_address()) else { break };
-            if out.len() >= MOST {
-                return Vec::new();
+            if out.len() > MOST {
+                return out;
             }
             out.push(match signal {
                 true => row(start, unwind::SIGNAL, 0, 0),
