@@ -53,7 +53,7 @@ impl Gen<'_> {
                 }
                 Ty::Str => self.string(value, to)?,
                 Ty::Bytes(_) => self.bytes(value, to)?,
-                Ty::Stack(spec) => self.stack(spec, to, value.span)?,
+                Ty::Stack(spec) => self.stack(spec, to),
                 Ty::Symbol(_) => self.symbol(value, field.ty, to)?,
                 Ty::Void => self.effects(value)?,
             }
@@ -83,11 +83,8 @@ impl Gen<'_> {
         Ok(())
     }
 
-    /// A call trace: count, for user stacks the process, then addresses, zeroes after the last.
-    pub fn stack(&mut self, spec: StackSpec, to: u32, span: Span) -> Res {
-        if spec.strsize != 0 {
-            return self.unsupported(span, "jstack() with a string size");
-        }
+    /// A call trace (a size for strings means nothing: names of made code come from perf's maps): count, for user stacks the process, then addresses, zeroes after the last.
+    pub fn stack(&mut self, spec: StackSpec, to: u32) {
         let mut at = to + 8;
         if spec.user {
             self.pid();
@@ -97,7 +94,7 @@ impl Gen<'_> {
         let bytes = spec.frames.min(1 << 12) * 8;
         if bytes == 0 {
             self.frame_store_imm(to, 0);
-            return Ok(());
+            return;
         }
         let walked = self.asm.label();
         if spec.user && cfg!(target_arch = "x86_64") {
@@ -106,7 +103,7 @@ impl Gen<'_> {
         if spec.user && self.group.at_entry && self.group.hook == Hook::Uprobe && bytes >= 16 {
             self.stack_at_entry(to, at, bytes);
             self.asm.bind(walked);
-            return Ok(());
+            return;
         }
         self.asm.mov(Reg::R1, Reg::R6);
         self.frame_ptr(Reg::R2, at);
@@ -121,7 +118,6 @@ impl Gen<'_> {
         self.alu(Alu::Rsh, Reg::R0, 3);
         self.frame_store(Size::DW, to, Reg::R0);
         self.asm.bind(walked);
-        Ok(())
     }
 
     /// Walks the user stack by the tables of the process, if it has any, and goes to `walked`.

@@ -38,6 +38,12 @@ impl PerfMap {
         map
     }
 
+    /// The map that a text is, for tests.
+    #[cfg(test)]
+    pub(crate) fn parsed(text: &[u8]) -> PerfMap {
+        PerfMap { entries: parse(text), ..PerfMap::default() }
+    }
+
     /// Looks whether the process has written more; says whether it had.
     pub fn refresh(&mut self, pid: i32) -> bool {
         for path in paths(pid) {
