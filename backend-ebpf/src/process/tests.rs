@@ -203,7 +203,7 @@ fn hostile_texts() {
             let at = below(text.len());
             match below(4) {
                 0 => drop(text.remove(at)),
-                1 => text.insert(at, b"\n -:fF0[]\xff/"[below(12)]),
+                1 => text.insert(at, b"\n -:fF0[]\xff/"[below(11)]),
                 2 => text[at] = below(256) as u8,
                 _ => text.truncate(at + 1),
             }

@@ -21,9 +21,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// How long a process waits while we are at it.
-const PATIENCE: u64 = 250_000_000;
+const PATIENCE: u64 = 1_000_000_000;
 /// How long it waits while we do something else, perhaps wait for that very process ourselves.
-const IMPATIENCE: u64 = 10_000_000;
+const IMPATIENCE: u64 = 25_000_000;
 
 /// Maps, as the program numbers them.
 const KNOCKS: MapId = MapId(0);

@@ -364,17 +364,20 @@ impl Running {
         fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
         fds.extend(self.later.iter().flat_map(Later::fds));
         fds.extend(self.tables.iter().flat_map(|_| self.symbols.fds()));
-        if let Some(later) = &self.later {
-            later.attend(true);
-        }
+        self.attend(true);
         let polled = sys::poll(&fds, timeout);
-        if let Some(later) = &self.later {
-            later.attend(false);
-        }
+        self.attend(false);
         match polled {
             Ok(_) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(BackendError::new(format!("poll: {error}"))),
+        }
+    }
+
+    /// Tells the gate whether we are there to open it.
+    fn attend(&self, attending: bool) {
+        if let Some(later) = &self.later {
+            later.attend(attending);
         }
     }
 
@@ -437,13 +440,14 @@ impl Session for Running {
         self.arm(true);
         self.attach(0, true)?;
         if !self.is_exiting() {
-            // What a command starts at once shall wait until we look for the first time.
-            if let Some(later) = self.later.as_ref().filter(|_| !self.children.is_empty()) {
-                later.attend(true);
-            }
+            self.attend(true);
             self.children.iter_mut().for_each(Child::resume);
         }
+        // Delivering may mean waiting for a command of the script's: that must not wait for us.
+        self.attend(false);
         self.deliver(sink);
+        // Who comes before the first look shall wait for it.
+        self.attend(true);
         Ok(())
     }
 
