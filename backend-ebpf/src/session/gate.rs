@@ -254,6 +254,8 @@ fn program() -> Assembler {
     asm.load_map_value(Reg::R7, WORDS, word::LIMIT as i32);
     asm.load(Size::DW, Reg::R1, Reg::R7, 0);
     asm.jump_if(Cond::Lt, Reg::R0, Reg::R1, go_on);
+    // Nobody came: the next shall not wait for them either, until somebody attends again.
+    asm.emit(Insn::st(Size::DW, Reg::R7, 0, 0));
     asm.call(Helper::GetCurrentPidTgid);
     asm.emit(Insn::alu64(Alu::Rsh, Reg::R0, 32));
     asm.emit(Insn::alu64(Alu::Add, Reg::R0, LATE));
