@@ -6,6 +6,7 @@ use super::kallsyms::{Kallsyms, KernelSymbol};
 use super::maps::{self, Object};
 use super::passing::Passing;
 use crate::kernel::perf_mmap::Happening;
+use crate::symbols::code::{self, SiteKind};
 use crate::symbols::demangle::demangle;
 use crate::symbols::elf::{Elf, FileId};
 use crate::symbols::perf_map::PerfMap;
@@ -158,7 +159,11 @@ impl Symbolizer {
         Some(match found {
             Some(f) => UserSymbol {
                 module,
-                offset: vaddr.wrapping_sub(f.vaddr),
+                // An entry probe stands behind the landing pad that a function may begin with: that is its entry.
+                offset: match vaddr.wrapping_sub(f.vaddr) {
+                    4 if elf.is_some_and(|e| code::classify(e, f.vaddr) == SiteKind::Endbr64) => 0,
+                    offset => offset,
+                },
                 function: Some(demangle(&f.name).unwrap_or(f.name)),
             },
             None => UserSymbol { module, function: None, offset: vaddr },
