@@ -5,6 +5,7 @@
 //! What cannot run on this machine is counted as ignored, with the reason.
 
 mod exact;
+mod languages;
 mod postgres;
 mod robust;
 mod web;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
     };
     for (area, tests) in [
         ("exact", exact::TESTS),
+        ("languages", languages::TESTS),
         ("postgres", postgres::TESTS),
         ("robust", robust::TESTS),
         ("web", web::TESTS),
