@@ -6,6 +6,7 @@
 
 mod exact;
 mod languages;
+mod libdtrace;
 mod postgres;
 mod robust;
 mod web;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
     for (area, tests) in [
         ("exact", exact::TESTS),
         ("languages", languages::TESTS),
+        ("libdtrace", libdtrace::TESTS),
         ("postgres", postgres::TESTS),
         ("robust", robust::TESTS),
         ("web", web::TESTS),
