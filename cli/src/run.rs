@@ -122,7 +122,13 @@ pub fn trace(
     if given.has(Flag::Listing)
         && let Some(listing) = session.listing(&compiled.sources)
     {
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), listing.as_bytes());
+        let mut text = String::new();
+        if backend.name() == "ebpf" {
+            // What the instructions were made of; the listing of a replay is this already.
+            text = duotrace_core::ir::text::print(&compiled.program, &compiled.sources);
+        }
+        text.push_str(&listing);
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
     }
     if given.has(Flag::Stop) {
         return Ok(0);

@@ -5,6 +5,7 @@
 //! What cannot run on this machine is counted as ignored, with the reason.
 
 mod exact;
+mod languages;
 mod libdtrace;
 mod postgres;
 mod robust;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
     };
     for (area, tests) in [
         ("exact", exact::TESTS),
+        ("languages", languages::TESTS),
         ("libdtrace", libdtrace::TESTS),
         ("postgres", postgres::TESTS),
         ("robust", robust::TESTS),

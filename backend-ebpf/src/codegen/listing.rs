@@ -1,4 +1,5 @@
-//! The `-S` listing: each program's instructions under the piece of script they come from.
+//! The `-S` listing: each program's instructions under the piece of script they come from, in the columns of
+//! dtrace's listing of DIF (offset, opcode, instruction).
 
 use super::Image;
 use super::insn::disassemble;
@@ -10,6 +11,7 @@ pub fn listing(image: &Image, sources: &SourceMap) -> String {
     let mut out = String::new();
     for program in &image.programs {
         let _ = writeln!(out, "program {} ({} instructions)", program.name, program.code.insns.len());
+        let _ = writeln!(out, "{:<3} {:<16} INSTRUCTION", "OFF", "OPCODE");
         let mut last = None;
         for (at, text) in disassemble(&program.code.insns) {
             if let Some(function) =
@@ -36,7 +38,11 @@ pub fn listing(image: &Image, sources: &SourceMap) -> String {
                 },
                 None => text,
             };
-            let _ = writeln!(out, "{at:5}: {text}");
+            // The second half of a wide load shares its line and shows in the text.
+            let opcode = program.code.insns.get(at).map_or(String::new(), |insn| {
+                format!("{:02x}{:02x}{:04x}{:08x}", insn.code, insn.regs, insn.off, insn.imm)
+            });
+            let _ = writeln!(out, "{at:02}: {opcode} {text}");
         }
     }
     out
