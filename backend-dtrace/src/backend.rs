@@ -1,14 +1,16 @@
 //! The backend: starts workers, turns their failures into errors.
 
 use crate::abi::Family;
+use crate::decode::{Probes, probe_of};
+use crate::finding;
+use crate::globs;
 use crate::layout::Dialect;
 use crate::leftovers;
 use crate::process::Child;
-use crate::session::{Again, DtraceSession, Link, Probes, probe_of};
+use crate::session::{Again, DtraceSession, Link};
 use crate::wire::{Message, Stage};
 use crate::worker::{self, Job};
 use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
-use duotrace_core::diagnostic::{Diag, SourceId, Span, Tag};
 use duotrace_core::ir::Program;
 use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
@@ -72,6 +74,8 @@ pub struct Dtrace {
     /// What the library's options stand at, after the pragmas.
     settled: Vec<(String, i64)>,
     stability: Vec<[u8; 6]>,
+    /// What the user should know of how the programs were read.
+    notes: Vec<String>,
     /// Made for a second attempt: there is no third.
     is_second: bool,
 }
@@ -147,12 +151,39 @@ impl Dtrace {
                     return Ok(self.twice(session));
                 }
                 Some(Message::Failed { stage, index, text, .. }) => {
-                    return Err(self.failure(stage, index as usize, &text));
+                    let index = index as usize;
+                    match stage == Stage::Compile && self.read_as_held(index, &text) {
+                        true => link = self.start(Job::Run)?,
+                        false => return Err(self.failure(stage, index, &text)),
+                    }
                 }
                 Some(Message::Stopped) => return Err(link.failed("libdtrace's process ended").into()),
                 _ => {}
             }
         }
+    }
+
+    /// What the user should know of how the programs were read: lines.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// After a program's failure: reads a pattern that matches nothing as the process that is held. Is it worth another
+    /// attempt? (Not with commands, which would run twice.)
+    fn read_as_held(&mut self, index: usize, message: &str) -> bool {
+        let is_held = self.config.targets.iter().all(|target| matches!(target, Target::Process(_)));
+        let Some(pattern) = globs::unmatched(message).filter(|_| is_held && !self.config.targets.is_empty())
+        else {
+            return false;
+        };
+        let Some(program) = self.config.programs.get_mut(index) else { return false };
+        let Some(text) = globs::held(&program.text, pattern) else { return false };
+        program.text = text;
+        let stem = pattern.trim_end_matches('*');
+        self.notes.push(format!(
+            "libdtrace finds no probes of {pattern}, but in the process that it holds: read as {stem}$target"
+        ));
+        true
     }
 
     /// Lets a session start a second time, unless there are commands, which would run twice.
@@ -167,7 +198,9 @@ impl Dtrace {
 
     fn failure(&self, stage: Stage, index: usize, text: &str) -> LoadError {
         let message = match stage {
-            Stage::Compile => return LoadError::Script(vec![self.diagnostic(index, text)]),
+            Stage::Compile => {
+                return LoadError::Script(vec![finding::of(index, self.config.programs.get(index), text)]);
+            }
             Stage::Option => {
                 let name = self.config.options.get(index).map_or("", |(name, _)| name);
                 format!("failed to set -x {name}: {text}")
@@ -184,26 +217,6 @@ impl Dtrace {
         };
         LoadError::System(BackendError::new(message))
     }
-
-    /// The library's message as a finding: `[D_SYNTAX] line 2: syntax error near "}"`. The span's source is the
-    /// program's index, and the span its line.
-    fn diagnostic(&self, index: usize, text: &str) -> Diag {
-        let (tag, text) = match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-            Some((name, rest)) => (Tag::from_name(name), rest),
-            None => (None, text),
-        };
-        let tag = tag.unwrap_or(Tag::D_UNKNOWN);
-        let place = text.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
-        let line = place.and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest)));
-        let program = self.config.programs.get(index);
-        match (line, program) {
-            (Some((number, rest)), Some(program)) => {
-                let (start, end) = line_range(&program.text, number);
-                Diag::error(tag, Span::new(SourceId(index as u32), start, end), rest)
-            }
-            _ => Diag::global(tag, text),
-        }
-    }
 }
 
 /// Reported options that are flags.
@@ -218,19 +231,6 @@ const FLAGS: &[&str] = &[
     "aggzoom",
     "destructive",
 ];
-
-/// The bytes of a line, counted from 1.
-fn line_range(text: &str, number: usize) -> (u32, u32) {
-    let mut start = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let end = start + line.trim_end_matches('\n').len();
-        if index + 1 == number {
-            return (start as u32, end as u32);
-        }
-        start += line.len();
-    }
-    (text.len() as u32, text.len() as u32)
-}
 
 impl Backend for Dtrace {
     fn name(&self) -> &'static str {
@@ -282,25 +282,6 @@ impl Backend for Dtrace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use duotrace_core::sema::ProgramKind;
-
-    fn backend(text: &str) -> Dtrace {
-        let program = ProgramText { name: "x.d".into(), text: text.into(), kind: ProgramKind::Script };
-        Dtrace::new(Config { programs: vec![program], ..Config::default() })
-    }
-
-    #[test]
-    fn messages_become_findings() {
-        let dtrace = backend("BEGIN\n{ foo }\n");
-        let diag = dtrace.diagnostic(0, "[D_SYNTAX] line 2: syntax error near \"}\"");
-        assert_eq!(diag.tag, Tag::D_SYNTAX);
-        assert_eq!(diag.message, "syntax error near \"}\"");
-        assert_eq!(diag.span, Some(Span::new(SourceId(0), 6, 13)));
-        let diag = dtrace.diagnostic(0, "[D_PDESC_ZERO] probe description ::: does not match any probes");
-        assert_eq!((diag.tag, diag.span), (Tag::D_PDESC_ZERO, None));
-        let diag = dtrace.diagnostic(7, "line 99999999999999999999: x");
-        assert_eq!(diag.message, "line 99999999999999999999: x");
-    }
 
     #[test]
     fn a_missing_library_is_an_error() {

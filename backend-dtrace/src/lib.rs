@@ -39,6 +39,11 @@
 pub mod abi;
 mod aggregates;
 mod backend;
+mod decode;
+mod finding;
+#[cfg(test)]
+mod fuzz;
+mod globs;
 mod layout;
 mod leftovers;
 #[allow(unsafe_code)]

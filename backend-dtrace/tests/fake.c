@@ -251,6 +251,14 @@ int dtrace_work(void *h, FILE *fp, data_f *pf, rec_f *rf, void *arg)
 			pause();
 	if (strstr(text, "die") != NULL)
 		raise(SIGKILL);
+	if (strstr(text, "gone") != NULL)
+		_exit(0);
+	if (strstr(text, "shut") != NULL) {
+		for (int fd = 3; fd < 64; fd++)
+			close(fd);
+		for (;;)
+			pause();
+	}
 	if (strstr(text, "eintr") != NULL && fired++ == 0)
 		return (fail(EINTR, "Interrupted system call"));
 	if (strstr(text, "failing") != NULL)

@@ -168,6 +168,8 @@ fn what_goes_wrong_is_one_clear_error() {
     for (text, error) in [
         ("die", "it ended by signal 9 (killed)"),
         ("hang", "libdtrace does not answer"),
+        ("shut", "libdtrace's process failed: it closed its pipe"),
+        ("gone", "libdtrace's process failed: it ended"),
         ("failing", "processing aborted: the buffer is on fire"),
         ("nogo", "processing aborted: Permission denied"),
         ("badrec", "it ended by signal"),

@@ -27,6 +27,12 @@ pub fn trace(
     programs: Vec<ProgramText>,
     names: &[Named],
 ) -> Result<u8, Failed> {
+    if given.has(Flag::Record) {
+        // A recording holds what a script reads, so that other scripts can be run over it.
+        return Err(fail(
+            "--record: libdtrace hands out what a script shows, not what it reads: record with --backend ebpf",
+        ));
+    }
     let mut backend = Dtrace::new(config(given, &programs)?);
     if given.has(Flag::List) {
         if programs.is_empty() {
@@ -45,6 +51,7 @@ pub fn trace(
     }
     let loaded = backend.compile();
     let mut session = loaded.map_err(|error| not_loaded(&error, &programs, names, &options))?;
+    backend.notes().iter().for_each(|note| report::line(note));
     backend.settle(&mut options);
     if options.flag(opt::VERBOSE) {
         for (named, ranks) in names.iter().zip(backend.stability()) {
@@ -59,6 +66,9 @@ pub fn trace(
             .iter()
             .zip(session.matches())
             .for_each(|(named, count)| run::matched_line(named, *count as usize));
+    }
+    if session.matches().iter().all(|count| *count == 0) && !options.flag(opt::ZDEFS) {
+        return Err(fail("no probes matched"));
     }
     let output = given.values(Flag::Output).last();
     let mut console = Console::open(output).map_err(|error| {

@@ -5,6 +5,8 @@
 //! What cannot run on this machine is counted as ignored, with the reason.
 
 mod exact;
+mod languages;
+mod libdtrace;
 mod postgres;
 mod robust;
 mod web;
@@ -59,6 +61,8 @@ fn main() -> ExitCode {
     };
     for (area, tests) in [
         ("exact", exact::TESTS),
+        ("languages", languages::TESTS),
+        ("libdtrace", libdtrace::TESTS),
         ("postgres", postgres::TESTS),
         ("robust", robust::TESTS),
         ("web", web::TESTS),

@@ -197,11 +197,8 @@ fn tracing(name: &str, words: &[&str]) -> Result<Running, String> {
     };
     let running = start(command.args(words).env("DTRACE", duotrace()?))?;
     // Scripts are quiet: nothing tells that they have begun.
-    std::thread::sleep(Duration::from_secs(3));
-    match running.has_ended() {
-        true => Err(format!("{name} ended at once: {}", running.said())),
-        false => Ok(running),
-    }
+    running.wait_armed(LIMIT)?;
+    Ok(running)
 }
 
 /// `requests N URI` as the load generator says.
@@ -249,7 +246,7 @@ fn scripts(server: &Server) -> Result<(), String> {
                 this->r = (request_rec *)copyin(arg0, sizeof (request_rec)); \
                 @s[copyinstr(arg1), arg2, copyinstr((uintptr_t)this->r->method)] = count(); }";
     let running = start(Command::new(duotrace()?).args(["-qn", text]))?;
-    std::thread::sleep(Duration::from_secs(3));
+    running.wait_armed(LIMIT)?;
     server.run(&["workload", "25x", "2", "/index.html", "/nope"])?;
     let out = running.stop(libc::SIGINT, LIMIT)?.ok()?;
     for want in ["404 25", "0 25", "/index.html 200 GET 25", "/nope 404 GET 25"] {

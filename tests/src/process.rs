@@ -183,6 +183,39 @@ impl Running {
         Ok(Ran { status, stdout: self.stdout.text(), stderr: self.stderr.text(), cpu, max_rss })
     }
 
+    /// Waits until a tracer that prints nothing yet has its probes in place: it handles SIGINT itself, and the number of
+    /// its BPF links (`/proc/PID/fdinfo`) has stood still for half a second.
+    pub fn wait_armed(&self, limit: Duration) -> Result<(), String> {
+        let until = Instant::now() + limit;
+        let (mut links, mut since) = (0, Instant::now());
+        while Instant::now() < until {
+            if self.has_ended() {
+                return Err(format!("{} ended at once: {}", self.name, self.said()));
+            }
+            let now = self.links();
+            if now != links || now == 0 {
+                (links, since) = (now, Instant::now());
+            } else if since.elapsed() > Duration::from_millis(500) && self.catches(libc::SIGINT) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(format!("{} has {links} links after {limit:?}: {}", self.name, self.said()))
+    }
+
+    fn links(&self) -> usize {
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fdinfo", self.pid())) else { return 0 };
+        let is_link = |text: String| text.contains("link_type:");
+        entries.flatten().filter(|entry| std::fs::read_to_string(entry.path()).is_ok_and(is_link)).count()
+    }
+
+    fn catches(&self, signal: i32) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+        mask >> (signal - 1) & 1 == 1
+    }
+
     /// Sends a signal and waits for the end.
     pub fn stop(self, signal: i32, limit: Duration) -> Result<Ran, String> {
         self.signal(signal)?;

@@ -16,6 +16,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("late", "late.c", &[]),
     ("libduo.so", "lib.c", &["-fPIC", "-shared"]),
     ("dlopener", "dlopener.c", &["-ldl"]),
+    ("deep", "deep.c", &["-fomit-frame-pointer", "-lpthread"]),
     ("libmain", "libmain.c", &["-L.", "-lduo", "-Wl,-rpath,$ORIGIN"]),
 ];
 

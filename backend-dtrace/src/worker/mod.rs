@@ -4,6 +4,7 @@
 //! [`Message::Failed`] and ending.
 
 mod callbacks;
+mod tracer;
 
 use crate::abi::{Family, ORACLE_ACT_BASE, sun};
 use crate::backend::{Config, Target};
@@ -81,6 +82,7 @@ const NOT_FOR_IT: &[&str] = &["cpp", "cpphdrs", "cpppath", "define", "undef", "i
 
 /// Runs a job to its end.
 pub fn run(job: &Job, config: &Config, ends: Ends) {
+    fill_holes();
     let opened = Library::open(config.library.as_deref(), config.family);
     let (library, problem) = match opened {
         Ok(library) => (Some(library), None),
@@ -110,6 +112,25 @@ pub fn run(job: &Job, config: &Config, ends: Ends) {
     worker.context.send(&Message::Stopped);
     worker.context.flush();
     worker.leave();
+    // Its files are closed by now, and the library is not asked for anything any more.
+    std::mem::forget(worker);
+}
+
+/// Takes what is free within the heap, so that the library's blocks lie one behind the other, as in a process of its own.
+///
+/// Oracle's 2.0.7 writes beyond a block when speculations start. In dtrace(1) that hits nothing that matters; among the
+/// holes of a heap that was used before it does, and the C library ends the process.
+fn fill_holes() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let small = (1..=64).map(|n| (n * 16, 96));
+    let large = (1..=60).map(|n| (1024 * n, 6));
+    for (size, count) in small.chain(large) {
+        for _ in 0..count {
+            std::mem::forget(Vec::<u8>::with_capacity(size));
+        }
+    }
 }
 
 struct Worker {
@@ -164,7 +185,10 @@ impl Worker {
                     let words: Vec<CString> = command.split_ascii_whitespace().map(c_string).collect();
                     self.library().create(&words)
                 }
-                Target::Process(pid) => self.library().grab(*pid),
+                Target::Process(pid) => {
+                    tracer::wait_for_earlier(*pid);
+                    self.library().grab(*pid)
+                }
             };
             let process = taken.map_err(failure(Stage::Target, index))?;
             let pid = match target {
@@ -196,6 +220,8 @@ impl Worker {
             let ([a, b, c], [d, e, f]) = (info.description, info.statement);
             stability.push([a, b, c, d, e, f]);
         }
+        // Never freed: the block may be the one behind which Oracle's library writes (see `fill_holes`).
+        std::mem::forget(compiled);
         let dialect = self.dialect();
         self.context.dialect = dialect;
         let options = REPORTED

@@ -177,6 +177,15 @@ fn maps(input: &Input<'_>, plan: &Layout, programs: &[ProgramImage]) -> Vec<MapD
                 layout::THREADS => MapSpec::task_storage("threads", plan.thread_bytes),
                 layout::SLOTS => mapped("slots", plan.slot_stride * plan.ncpu * 2),
                 layout::AGGS => MapSpec::array(MapKind::MmapArray, "aggs", plan.table_bytes, plan.ncpu * 2),
+                layout::OBJECTS => MapSpec::hash(
+                    MapKind::LruHash,
+                    "objects",
+                    8,
+                    layout::unwind::HEAD + layout::unwind::OBJECTS * layout::unwind::OBJECT,
+                    layout::unwind::PROCESSES,
+                ),
+                layout::ROWS => MapSpec::array(MapKind::MmapArray, "rows", 8, layout::unwind::ROWS),
+                layout::STRANGERS => MapSpec::ringbuf("strangers", 4096),
                 layout::NAMES => MapSpec::hash(
                     MapKind::Hash,
                     "names",

@@ -33,8 +33,41 @@ pub const AGGS: MapId = MapId(7);
 pub const NAMES: MapId = MapId(8);
 /// Probe numbers by system call number.
 pub const SYSCALLS: MapId = MapId(9);
+/// Objects of processes, for user stacks: `unwind` has the layout.
+pub const OBJECTS: MapId = MapId(10);
+/// Rows of frame tables, sorted within each object.
+pub const ROWS: MapId = MapId(11);
+/// Processes whose objects are wanted.
+pub const STRANGERS: MapId = MapId(12);
 /// First of the associative arrays' maps.
 const ARRAYS: u32 = 16;
+
+/// Tables by which user stacks are walked.
+pub mod unwind {
+    /// Processes that have tables at a time.
+    pub const PROCESSES: u32 = 256;
+    /// Objects of a process, a power of two. The value of `OBJECTS` is their number and, from `HEAD` on, for each:
+    /// start and end of its code, load bias (`u64` each), its first row and how many it has (`u32` each).
+    pub const OBJECTS: u32 = 128;
+    pub const HEAD: u32 = 8;
+    pub const OBJECT: u32 = 32;
+    /// Rows of all objects. Each is a `u64`: the address in the object (32 bits), the distance of the CFA in words
+    /// (16 bits), the word below the CFA that holds the caller's rbp, or 0 (8 bits), and what the CFA is relative to.
+    pub const ROWS: u32 = 1 << 20;
+    /// There is no caller.
+    pub const END: i32 = 0;
+    pub const RSP: i32 = 1;
+    pub const RBP: i32 = 2;
+    /// An entry of the procedure linkage table.
+    pub const PLT: i32 = 3;
+    /// Where a signal handler returns to.
+    pub const SIGNAL: i32 = 4;
+    /// Offsets in `struct rt_sigframe` behind its return address: 40 bytes of ucontext, then `struct sigcontext_64`
+    /// (arch/x86/include/uapi/asm/sigcontext.h).
+    pub const SIGNAL_RBP: i32 = 40 + 80;
+    pub const SIGNAL_RSP: i32 = 40 + 120;
+    pub const SIGNAL_RIP: i32 = 40 + 128;
+}
 
 /// Offsets in the control page.
 pub mod control {

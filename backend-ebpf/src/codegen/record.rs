@@ -1,9 +1,12 @@
 //! Records: built in the frame at the layout's offsets, delivered whole through the ring.
 
 use super::Hook;
+use super::args::regs;
+use super::asm::Label;
 use super::context::{Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, drops, event, user_symbol};
+use super::runtime::Routine;
 use super::stmt::has_effect;
 use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, StackSpec, Ty};
@@ -50,7 +53,7 @@ impl Gen<'_> {
                 }
                 Ty::Str => self.string(value, to)?,
                 Ty::Bytes(_) => self.bytes(value, to)?,
-                Ty::Stack(spec) => self.stack(spec, to, value.span)?,
+                Ty::Stack(spec) => self.stack(spec, to),
                 Ty::Symbol(_) => self.symbol(value, field.ty, to)?,
                 Ty::Void => self.effects(value)?,
             }
@@ -80,11 +83,8 @@ impl Gen<'_> {
         Ok(())
     }
 
-    /// A call trace: count, for user stacks the process, then addresses, zeroes after the last.
-    pub fn stack(&mut self, spec: StackSpec, to: u32, span: Span) -> Res {
-        if spec.strsize != 0 {
-            return self.unsupported(span, "jstack() with a string size");
-        }
+    /// A call trace (a size for strings means nothing: names of made code come from perf's maps): count, for user stacks the process, then addresses, zeroes after the last.
+    pub fn stack(&mut self, spec: StackSpec, to: u32) {
         let mut at = to + 8;
         if spec.user {
             self.pid();
@@ -94,11 +94,16 @@ impl Gen<'_> {
         let bytes = spec.frames.min(1 << 12) * 8;
         if bytes == 0 {
             self.frame_store_imm(to, 0);
-            return Ok(());
+            return;
+        }
+        let walked = self.asm.label();
+        if spec.user && cfg!(target_arch = "x86_64") {
+            self.walk_by_tables(to, at, bytes, walked);
         }
         if spec.user && self.group.at_entry && self.group.hook == Hook::Uprobe && bytes >= 16 {
             self.stack_at_entry(to, at, bytes);
-            return Ok(());
+            self.asm.bind(walked);
+            return;
         }
         self.asm.mov(Reg::R1, Reg::R6);
         self.frame_ptr(Reg::R2, at);
@@ -112,7 +117,60 @@ impl Gen<'_> {
         self.asm.bind(fine);
         self.alu(Alu::Rsh, Reg::R0, 3);
         self.frame_store(Size::DW, to, Reg::R0);
-        Ok(())
+        self.asm.bind(walked);
+    }
+
+    /// Walks the user stack by the tables of the process, if it has any, and goes to `walked`.
+    fn walk_by_tables(&mut self, to: u32, at: u32, bytes: u32, walked: Label) {
+        const REGISTERS: [(u16, i16); 3] =
+            [(regs::RIP, slot::BUFFER), (regs::RSP, slot::ADDRESS), (regs::RBP, slot::KEY)];
+        // At a switch of tasks the probe's task may be another, whose memory cannot be read from here.
+        if self.group.task.is_some() {
+            return;
+        }
+        let (kernel, walk, none) = (self.asm.label(), self.asm.label(), self.asm.label());
+        // What a sample interrupted may be the kernel; a system call or tracepoint always is in it.
+        if self.group.hook == Hook::PerfEvent {
+            self.asm.load(Size::DW, Reg::R1, Reg::R6, regs::CS as i16);
+            self.alu(Alu::And, Reg::R1, 3);
+            self.asm.jump_if(Cond::Eq, Reg::R1, 0, kernel);
+        }
+        if matches!(self.group.hook, Hook::Uprobe | Hook::PerfEvent) {
+            for (register, to) in REGISTERS {
+                self.asm.load(Size::DW, Reg::R1, Reg::R6, register as i16);
+                self.asm.store(Size::DW, Reg::R10, to, Reg::R1);
+            }
+            self.asm.jump(walk);
+        }
+        self.asm.bind(kernel);
+        if self.group.hook != Hook::Uprobe {
+            self.asm.call(Helper::GetCurrentTaskBtf);
+            self.asm.mov(Reg::R1, Reg::R0);
+            self.asm.call(Helper::TaskPtRegs);
+            self.asm.store(Size::DW, Reg::R10, slot::KEY, Reg::R0);
+            // The last of them takes the place of the pointer.
+            for (register, to) in REGISTERS {
+                self.asm.load(Size::DW, Reg::R3, Reg::R10, slot::KEY);
+                self.alu(Alu::Add, Reg::R3, i32::from(register));
+                self.slot_ptr(Reg::R1, to);
+                self.asm.mov(Reg::R2, 8);
+                self.asm.call(Helper::ProbeReadKernel);
+                self.asm.jump_if(Cond::Ne, Reg::R0, 0, none);
+            }
+        }
+        self.asm.bind(walk);
+        self.zero(at, bytes);
+        for ((_, from), reg) in REGISTERS.into_iter().zip([Reg::R3, Reg::R4, Reg::R5]) {
+            self.asm.load(Size::DW, reg, Reg::R10, from);
+        }
+        self.asm.load_imm(Reg::R2, i64::from(bytes / 8) << 32 | i64::from(at));
+        self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::FRAME);
+        let routine = self.routine(Routine::Unwind);
+        self.asm.call_func(routine);
+        self.asm.jump_if(Cond::Eq, Reg::R0, 0, none);
+        self.frame_store(Size::DW, to, Reg::R0);
+        self.asm.jump(walked);
+        self.asm.bind(none);
     }
 
     /// A user stack at a function's entry, where the frame pointer is still the caller's: the kernel's walk

@@ -2,7 +2,9 @@
 
 use super::maps::{self, Object};
 use crate::symbols::code::{self, CodeError, Cost, Leave};
+use crate::symbols::demangle;
 use crate::symbols::elf::{Elf, ElfError, Function};
+use crate::symbols::go::GoText;
 use crate::symbols::lookup::{self, LookupError};
 use duotrace_core::probe::{glob_match, is_glob};
 use std::fmt;
@@ -77,6 +79,10 @@ pub enum PidError {
     Dash {
         module: String,
     },
+    /// The return of a Go function.
+    Go {
+        function: String,
+    },
     /// More sites than allowed.
     TooMany {
         limit: usize,
@@ -103,6 +109,10 @@ impl fmt::Display for PidError {
                 )
             }
             PidError::Dash { module } => write!(f, "addresses are those of a.out only, not of {module}"),
+            PidError::Go { function } => write!(
+                f,
+                "{function} is Go code: it may return on another thread than it began on, so there are no return probes"
+            ),
             PidError::TooMany { limit } => write!(f, "the description matches more than {limit} probes"),
         }
     }
@@ -157,6 +167,23 @@ pub fn sites(pid: i32, pattern: &PidPattern<'_>) -> Result<Vec<PidSite>, PidErro
     }
 }
 
+/// The sites in some objects of a process, those that it has mapped since: what cannot be done is left out.
+pub fn sites_of(pid: i32, pattern: &PidPattern<'_>, wanted: &dyn Fn(&Object) -> bool) -> Vec<PidSite> {
+    let mut out = Vec::new();
+    if pattern.function == "-" {
+        return out;
+    }
+    for object in maps::objects(pid).unwrap_or_default() {
+        if object.is_named(pattern.module)
+            && wanted(&object)
+            && let Ok(elf) = object.open(pid)
+        {
+            let _ = sites_in(&elf, &object.name, pattern, &mut out);
+        }
+    }
+    out
+}
+
 /// Is the name one that a probe can have?
 fn check_name(pattern: &PidPattern<'_>) -> Result<(), PidError> {
     let PidPattern { module, function, name, .. } = *pattern;
@@ -178,28 +205,44 @@ pub fn sites_in(
     pattern: &PidPattern<'_>,
     out: &mut Vec<PidSite>,
 ) -> Result<(), PidError> {
-    let mut s = Search { elf, module, pattern, out };
+    let go = glob_match(pattern.name, "return").then(|| GoText::of(elf)).flatten();
+    let mut s = Search { elf, module, pattern, go, refused: None, out };
     if pattern.function == "-" {
         return s.absolute();
     }
     if !is_glob(pattern.function) {
-        for f in lookup::function(elf, pattern.function).map_err(PidError::Function)? {
+        let mut found = lookup::function(elf, pattern.function);
+        if found.is_err() {
+            // Not a symbol's name, but perhaps what the author calls it.
+            let named = elf.functions_where(|n| demangle::is_meant(pattern.function, n));
+            if !named.is_empty() {
+                found = Ok(named);
+            }
+        }
+        for f in found.map_err(PidError::Function)? {
             s.function(&f, true)?;
         }
         return Ok(());
     }
-    for f in elf.functions_where(|n| glob_match(pattern.function, n)) {
+    for f in elf.functions_where(|n| demangle::is_meant(pattern.function, n)) {
         if !f.indirect {
             s.function(&f, false)?;
         }
     }
-    Ok(())
+    // Nothing but returns of Go functions was meant: say why there are none.
+    match s.refused.take() {
+        Some(function) if pattern.name == "return" && s.out.is_empty() => Err(PidError::Go { function }),
+        _ => Ok(()),
+    }
 }
 
 struct Search<'a> {
     elf: &'a Elf,
     module: &'a str,
     pattern: &'a PidPattern<'a>,
+    go: Option<GoText>,
+    /// A function of Go whose returns were left out.
+    refused: Option<String>,
     out: &'a mut Vec<PidSite>,
 }
 
@@ -251,7 +294,15 @@ impl Search<'_> {
             self.add(&f.name, PidProbe::Entry, 0, site.offset, site.kind.cost())?;
         }
         let plain = (!is_glob(name)).then(|| hex(name)).flatten();
-        let returns = glob_match(name, "return");
+        let is_go = self.go.is_some_and(|go| go.has(f));
+        if is_go && exact && name == "return" {
+            return Err(PidError::Go { function: f.name.clone() });
+        }
+        let mut returns = glob_match(name, "return");
+        if returns && is_go {
+            self.refused.get_or_insert_with(|| f.name.clone());
+            returns = false;
+        }
         let offsets = is_glob(name);
         if plain.is_none() && !returns && !offsets {
             return Ok(());

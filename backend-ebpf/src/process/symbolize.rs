@@ -4,14 +4,19 @@
 
 use super::kallsyms::{Kallsyms, KernelSymbol};
 use super::maps::{self, Object};
+use super::passing::Passing;
+use crate::kernel::perf_mmap::Happening;
+use crate::symbols::code::{self, SiteKind};
+use crate::symbols::demangle::demangle;
 use crate::symbols::elf::{Elf, FileId};
+use crate::symbols::perf_map::PerfMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A user address with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserSymbol {
-    /// Last part of the file's path.
+    /// Last part of the file's path; empty for code that the process made while running.
     pub module: String,
     /// `None` when no symbol covers the address.
     pub function: Option<String>,
@@ -23,6 +28,8 @@ pub struct UserSymbol {
 struct Space {
     start_time: u64,
     objects: Vec<Object>,
+    /// Names of code that the process made itself; read when the first address needs it.
+    made: Option<PerfMap>,
 }
 
 /// Names addresses, with caches per file and per process.
@@ -30,7 +37,11 @@ struct Space {
 pub struct Symbolizer {
     spaces: HashMap<i32, Space>,
     files: HashMap<FileId, Option<Arc<Elf>>>,
+    /// Of processes whose mappings are not known: they have ended.
+    made: HashMap<i32, PerfMap>,
     kernel: Option<Kallsyms>,
+    /// Processes that were seen by the kernel only.
+    passing: Passing,
 }
 
 impl Symbolizer {
@@ -50,7 +61,34 @@ impl Symbolizer {
         for o in &objects {
             self.files.entry(o.id).or_insert_with(|| o.open(pid).ok().map(Arc::new));
         }
-        self.spaces.insert(pid, Space { start_time: process.start_time, objects });
+        let same = |space: &Space| space.start_time == process.start_time;
+        let made = self.spaces.remove(&pid).filter(same).and_then(|space| space.made);
+        self.spaces.insert(pid, Space { start_time: process.start_time, objects, made });
+    }
+
+    /// Takes down what a process did that may be gone before anybody looks.
+    pub fn note(&mut self, happening: Happening) {
+        self.passing.note(happening);
+    }
+
+    /// Adds what the kernel told of a process.
+    fn adopt(&mut self, pid: i32) {
+        let Some(objects) = self.passing.objects(pid).map(<[Object]>::to_vec) else { return };
+        for o in &objects {
+            // Another file of that name is not the one that was mapped.
+            let open = || Elf::open(&o.path).ok().filter(|elf| elf.id().is_some_and(|id| id.ino == o.id.ino));
+            self.files.entry(o.id).or_insert_with(|| open().map(Arc::new));
+        }
+        let space = || Space { start_time: 0, objects: Vec::new(), made: None };
+        let space = self.spaces.entry(pid).or_insert_with(space);
+        for object in objects {
+            let known = |mapping: &maps::Mapping| {
+                space.objects.iter().any(|other| other.mapping_at(mapping.start).is_some())
+            };
+            if !object.mappings.iter().all(known) {
+                space.objects.push(object);
+            }
+        }
     }
 
     /// Is anything known of the process?
@@ -65,12 +103,32 @@ impl Symbolizer {
 
     /// The name of a user address; `None` when no file is mapped there.
     pub fn user(&mut self, pid: i32, addr: u64) -> Option<UserSymbol> {
-        if let Some(found) = self.lookup(pid, addr) {
-            return Some(found);
+        let found = match self.lookup(pid, addr) {
+            Some(found) => Some(found),
+            // Not known, or mapped since (dlopen, exec): look again, once per question.
+            None => {
+                self.remember(pid);
+                self.adopt(pid);
+                self.lookup(pid, addr)
+            }
+        };
+        match found {
+            Some(UserSymbol { function: Some(_), .. }) => found,
+            nameless => self.made(pid, addr).or(nameless),
         }
-        // Not known, or mapped since (dlopen, exec): look again, once per question.
-        self.remember(pid);
-        self.lookup(pid, addr)
+    }
+
+    /// The name of code that the process made itself: it has no module.
+    fn made(&mut self, pid: i32, addr: u64) -> Option<UserSymbol> {
+        let map = match self.spaces.get_mut(&pid) {
+            Some(space) => space.made.get_or_insert_with(|| PerfMap::of(pid)),
+            None => self.made.entry(pid).or_insert_with(|| PerfMap::of(pid)),
+        };
+        if map.find(addr).is_none() && !map.refresh(pid) {
+            return None;
+        }
+        let (name, offset) = map.find(addr)?;
+        Some(UserSymbol { module: String::new(), function: Some(name.to_owned()), offset })
     }
 
     /// The object (path, load bias) at an address, for operands that are relative to it.
@@ -99,7 +157,15 @@ impl Symbolizer {
         };
         let found = elf.and_then(|e| e.function_at(vaddr));
         Some(match found {
-            Some(f) => UserSymbol { module, offset: vaddr.wrapping_sub(f.vaddr), function: Some(f.name) },
+            Some(f) => UserSymbol {
+                module,
+                // An entry probe stands behind the landing pad that a function may begin with: that is its entry.
+                offset: match vaddr.wrapping_sub(f.vaddr) {
+                    4 if elf.is_some_and(|e| code::classify(e, f.vaddr) == SiteKind::Endbr64) => 0,
+                    offset => offset,
+                },
+                function: Some(demangle(&f.name).unwrap_or(f.name)),
+            },
             None => UserSymbol { module, function: None, offset: vaddr },
         })
     }

@@ -177,3 +177,51 @@ fn usdt_of_processes() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(Scanner::new().process(a.pid()).matching("demo*", "", "", "item").len(), 1);
 }
+
+/// Texts of the kernel and of perf's maps, with bytes changed, lost and repeated: read without a panic.
+#[test]
+fn hostile_texts() {
+    use super::kallsyms::Kallsyms;
+    use crate::symbols::perf_map::PerfMap;
+    let maps = std::fs::read("/proc/self/maps").unwrap();
+    let symbols: &[u8] =
+        b"ffffffff81000000 T _text\nffffffff81000040 t work [ext4]\n0000000000000000 A zero\n";
+    let made: &[u8] = b"7f0000001000 40 java/lang/Object.wait(J)V\n7f0000002000 0x80 py::f:/x.py\n";
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |limit: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 16) as usize % limit.max(1)
+    };
+    for round in 0..3000 {
+        let mut text = [maps.as_slice(), symbols, made][round % 3].to_vec();
+        for _ in 0..1 + below(6) {
+            if text.is_empty() {
+                break;
+            }
+            let at = below(text.len());
+            match below(4) {
+                0 => drop(text.remove(at)),
+                1 => text.insert(at, b"\n -:fF0[]\xff/"[below(11)]),
+                2 => text[at] = below(256) as u8,
+                _ => text.truncate(at + 1),
+            }
+        }
+        match round % 3 {
+            0 => drop(super::maps::objects_of(super::maps::parse(&text), None)),
+            1 => {
+                let symbols = Kallsyms::parse(String::from_utf8_lossy(&text).into_owned());
+                for addr in [0, 1, 0xffff_ffff_8100_0041, u64::MAX] {
+                    let _ = symbols.find(addr);
+                }
+            }
+            _ => {
+                let map = PerfMap::parsed(&text);
+                for addr in [0, 0x7f00_0000_1001, u64::MAX] {
+                    let _ = map.find(addr);
+                }
+            }
+        }
+    }
+}

@@ -2,8 +2,10 @@
 
 use super::{ARGUMENT_REGISTERS, How, RAX, RSP, Search, UserSite};
 use crate::codegen::ArgSource;
-use crate::process::pid_provider::{self, PidError, PidPattern, PidProbe};
+use crate::process::maps::Object;
+use crate::process::pid_provider::{self, PidError, PidPattern, PidProbe, PidSite};
 use duotrace_core::diagnostic::Tag;
+use duotrace_core::probe::ProbeDesc;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +45,7 @@ fn tag(error: &PidError) -> Option<Tag> {
         PidError::Process { .. } => Some(Tag::D_PROC_GRAB),
         PidError::Dash { .. } => Some(Tag::D_PROC_LIB),
         PidError::Function(_) => Some(Tag::D_PROC_FUNC),
+        PidError::Go { .. } => Some(Tag::D_PROC_CREATEFAIL),
         PidError::Offset { .. } => Some(Tag::D_PROC_OFF),
         PidError::Name { .. } => Some(Tag::D_PROC_NAME),
         PidError::TooMany { .. } | PidError::Code(_) => Some(Tag::D_PROC_CREATEFAIL),
@@ -53,21 +56,42 @@ fn tag(error: &PidError) -> Option<Tag> {
 pub fn find(search: &mut Search<'_>) {
     let desc = search.desc;
     let Some(pid) = process(&desc.provider) else { return };
-    let pattern =
-        PidPattern { module: &desc.module, function: &desc.function, name: &desc.name, limit: LIMIT };
-    let sites = match pid_provider::sites(pid.cast_signed(), &pattern) {
-        Ok(sites) => sites,
+    match pid_provider::sites(pid.cast_signed(), &pattern(desc)) {
+        Ok(sites) => {
+            for (names, how) in probes(pid, sites) {
+                let [module, function, name] = &names;
+                search.add([&desc.provider, module, function, name], None, how);
+            }
+        }
         Err(error) => {
             search.tag = tag(&error);
             search.notes.insert(0, error.to_string());
-            return;
         }
-    };
+    }
+}
+
+/// Can a library that the process opens later satisfy a description?
+pub fn waits(desc: &ProbeDesc) -> bool {
+    desc.id.is_none() && process(&desc.provider).is_some() && desc.module != "a.out" && desc.function != "-"
+}
+
+/// The probes of a description in the objects of its process that `wanted` picks: module, function and name of each.
+pub fn probes_of(desc: &ProbeDesc, wanted: &dyn Fn(&Object) -> bool) -> Vec<([String; 3], How)> {
+    let Some(pid) = process(&desc.provider) else { return Vec::new() };
+    probes(pid, pid_provider::sites_of(pid.cast_signed(), &pattern(desc), wanted))
+}
+
+fn pattern(desc: &ProbeDesc) -> PidPattern<'_> {
+    PidPattern { module: &desc.module, function: &desc.function, name: &desc.name, limit: LIMIT }
+}
+
+/// Sites by the probe that they are.
+fn probes(pid: u32, sites: Vec<PidSite>) -> Vec<([String; 3], How)> {
     let entry = Arc::new(entry_args());
     let leave = Arc::new(vec![ArgSource::CookieHigh, ArgSource::Reg { offset: RAX, bytes: 8, signed: true }]);
     let none = Arc::new(Vec::new());
     let mut paths: BTreeMap<PathBuf, Arc<PathBuf>> = BTreeMap::new();
-    let mut probes: BTreeMap<(String, String, String), Vec<UserSite>> = BTreeMap::new();
+    let mut probes: BTreeMap<[String; 3], Vec<UserSite>> = BTreeMap::new();
     let mut order = Vec::new();
     for site in sites {
         let path = paths.entry(site.path.clone()).or_insert_with(|| Arc::new(site.path.clone()));
@@ -86,7 +110,7 @@ pub fn find(search: &mut Search<'_>) {
             condition: None,
         };
         let name = site.name();
-        let key = (site.module, site.function, name);
+        let key = [site.module, site.function, name];
         let sites = probes.entry(key.clone()).or_default();
         if sites.is_empty() {
             order.push(key);
@@ -96,10 +120,9 @@ pub fn find(search: &mut Search<'_>) {
             sites.push(user);
         }
     }
-    let provider = desc.provider.clone();
-    for key in order {
-        let Some(sites) = probes.remove(&key) else { continue };
-        let (module, function, name) = key;
-        search.add([&provider, &module, &function, &name], None, How::Pid { pid, sites });
-    }
+    let found = order.into_iter().filter_map(|key| {
+        let sites = probes.remove(&key)?;
+        Some((key, How::Pid { pid, sites }))
+    });
+    found.collect()
 }

@@ -47,6 +47,11 @@ impl<T> Shelf<T> {
         stored
     }
 
+    /// All items, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+
     /// An item by index.
     pub fn get(&self, index: usize) -> Option<&T> {
         let (chunk, at) = place(index);

@@ -88,7 +88,7 @@ pub fn find(search: &mut Search<'_>) {
 }
 
 /// Processes that a plain provider name can mean: `demo12` is `demo1` of 2 or `demo` of 12.
-fn candidates(provider: &str) -> Vec<i32> {
+pub fn candidates(provider: &str) -> Vec<i32> {
     let digits = provider.bytes().rev().take_while(u8::is_ascii_digit).count();
     let start = provider.len() - digits;
     (start.max(1)..provider.len())

@@ -1,15 +1,18 @@
 //! The eBPF backend: finds probes, loads programs, runs them.
 //!
 //! `plan` decides which programs a script needs, `load` makes them and their maps, `running` starts, polls and
-//! stops, `banks` reads aggregations, `later` attaches to processes that start while it runs.
+//! stops, `banks` reads aggregations, `later` attaches to processes that start while it runs, for which
+//! `gate` makes them wait.
 
 mod banks;
+mod gate;
 mod later;
 mod load;
 mod plan;
 mod running;
 mod symbols;
 mod sys;
+mod tables;
 mod values;
 
 #[cfg(test)]

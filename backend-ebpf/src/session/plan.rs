@@ -121,10 +121,10 @@ impl Plan {
         plan
     }
 
-    /// Adds a USDT probe of every process that was found while running. Gives nothing back: the new groups
+    /// Adds a probe that was found while running, in one process or everywhere. Gives nothing back: the new groups
     /// stand at the end.
-    pub fn add_everywhere(&mut self, known: &Known, clauses: &[ClauseId]) {
-        self.place(known, true, clauses);
+    pub fn add(&mut self, known: &Known, everywhere: bool, clauses: &[ClauseId]) {
+        self.place(known, everywhere, clauses);
     }
 
     /// Forgets which groups can take more sites: what comes now gets programs of its own, from the returned number on.

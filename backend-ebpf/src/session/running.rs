@@ -5,6 +5,7 @@ use super::later::Later;
 use super::load::{self, Maps};
 use super::plan::{Attach, Plan};
 use super::symbols::SessionSymbols;
+use super::tables::Tables;
 use super::{EbpfConfig, sys, system, values};
 use crate::codegen::layout::{self, control, drops, event};
 use crate::codegen::{Image, Input, compile, listing};
@@ -65,9 +66,12 @@ pub struct Running {
     reported: Vec<u64>,
     /// Does any record hold addresses of processes?
     user_addresses: bool,
+    /// Does anything that is printed name addresses of processes?
+    names_users: bool,
     exit_seen: bool,
     state: State,
     later: Option<Later>,
+    tables: Option<Tables>,
     /// `-x cpu`.
     cpu: Option<u32>,
     /// Instructions that the kernel does not probe, until they have been told of.
@@ -120,6 +124,11 @@ impl Running {
         let banks = Banks::new(&program.aggregations, &maps)?;
         let fields = program.clauses.iter().flat_map(|clause| &clause.record.fields);
         let user_addresses = fields.map(|field| field.ty).any(values::is_user);
+        let mut keys = program.aggregations.iter().flat_map(|agg| &agg.key);
+        let mut formats = program.formats.iter().flat_map(|format| format.conversions());
+        let names_users = user_addresses
+            || keys.any(|ty| values::is_user(*ty))
+            || formats.any(|conversion| conversion.row.name == "A");
         let mut grabs = Vec::new();
         for pid in &config.targets {
             if !config.children.iter().any(|child| child.pid().cast_unsigned() == *pid) {
@@ -128,6 +137,7 @@ impl Running {
             }
         }
         let later = Later::new(program, scanner);
+        let tables = Tables::new(&maps)?;
         Ok(Running {
             links: Vec::new(),
             program: program.clone(),
@@ -149,9 +159,11 @@ impl Running {
             ended: Vec::new(),
             reported: Vec::new(),
             user_addresses,
+            names_users,
             exit_seen: false,
             state: State::Loaded,
             later,
+            tables,
             refused: 0,
             cpu: load::limits(program, options).cpu,
         })
@@ -194,10 +206,20 @@ impl Running {
                         sys::raise_file_limit();
                     }
                     for (path, sites) in files {
-                        let (links, refused) =
-                            link::attach_uprobes_if_possible(prog, path, sites, *pid).map_err(system)?;
-                        self.links.extend(links);
-                        self.refused += refused;
+                        match link::attach_uprobes_if_possible(prog, path, sites, *pid) {
+                            Ok((links, refused)) => {
+                                self.links.extend(links);
+                                self.refused += refused;
+                            }
+                            // The process has ended meanwhile, perhaps with its files: nothing fires there any more.
+                            Err(error) if matches!(error.errno, libc::ESRCH | libc::ENOENT) => {
+                                let gone = |pid: u32| !std::path::Path::new(&format!("/proc/{pid}")).exists();
+                                if !pid.is_none_or(gone) {
+                                    return Err(system(error));
+                                }
+                            }
+                            Err(error) => return Err(system(error)),
+                        }
                     }
                 }
             }
@@ -232,6 +254,7 @@ impl Running {
     /// Hands over what is in the ring and in the counters.
     fn deliver(&mut self, sink: &mut dyn Sink) {
         self.banks.outdate();
+        self.note_processes(sink);
         let (program, symbols) = (&self.program, &self.symbols);
         let (user_addresses, exit_seen) = (self.user_addresses, &mut self.exit_seen);
         self.ring.drain(|bytes| {
@@ -340,10 +363,33 @@ impl Running {
         fds.extend(self.children.iter().filter(|child| running(child.pid())).map(Child::pidfd));
         fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
         fds.extend(self.later.iter().flat_map(Later::fds));
-        match sys::poll(&fds, timeout) {
+        fds.extend(self.tables.iter().flat_map(|_| self.symbols.fds()));
+        self.attend(true);
+        let polled = sys::poll(&fds, timeout);
+        self.attend(false);
+        match polled {
             Ok(_) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(BackendError::new(format!("poll: {error}"))),
+        }
+    }
+
+    /// Tells the gate whether we are there to open it.
+    fn attend(&self, attending: bool) {
+        if let Some(later) = &self.later {
+            later.attend(attending);
+        }
+    }
+
+    /// Keeps what names addresses and walks stacks up to date with the processes.
+    fn note_processes(&mut self, sink: &mut dyn Sink) {
+        let mapped = self.symbols.note();
+        if let Some(tables) = &mut self.tables {
+            for pid in tables.look(&mapped, &self.maps) {
+                // Its frames will want names, perhaps when it is gone.
+                self.symbols.remember(pid.cast_unsigned());
+            }
+            tables.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
         }
     }
 
@@ -370,13 +416,19 @@ impl Session for Running {
         }
         self.state = State::Started;
         if let Some(later) = &mut self.later {
-            later.start()?;
+            later.start(&self.features)?;
         }
         self.attach(0, false)?;
         self.control.store(control::WALL as usize, sys::wall_offset().cast_unsigned());
+        if self.names_users {
+            self.symbols.watch();
+        }
         for pid in self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid)) {
-            if self.user_addresses {
+            if self.names_users {
                 self.symbols.remember(pid.cast_unsigned());
+            }
+            if let Some(tables) = &mut self.tables {
+                tables.add(pid, &self.maps);
             }
         }
         if self.refused > 0 {
@@ -388,15 +440,21 @@ impl Session for Running {
         self.arm(true);
         self.attach(0, true)?;
         if !self.is_exiting() {
+            self.attend(true);
             self.children.iter_mut().for_each(Child::resume);
         }
+        // Delivering may mean waiting for a command of the script's: that must not wait for us.
+        self.attend(false);
         self.deliver(sink);
+        // Who comes before the first look shall wait for it.
+        self.attend(true);
         Ok(())
     }
 
     fn poll(&mut self, deadline: Instant, sink: &mut dyn Sink) -> Result<(), BackendError> {
         loop {
             self.look_for_more(sink);
+            self.note_processes(sink);
             if self.is_exiting() && !self.exit_seen {
                 self.deliver(sink);
                 return Ok(());
@@ -420,6 +478,7 @@ impl Session for Running {
     }
 
     fn snapshot(&mut self, agg: AggId, into: &mut Aggregation) -> Result<(), BackendError> {
+        self.symbols.note();
         self.banks.snapshot(agg, into, &self.image.layout, &self.control, &self.symbols)
     }
 

@@ -35,6 +35,11 @@ pub fn wall_offset() -> i64 {
     clock(libc::CLOCK_REALTIME).wrapping_sub(clock(libc::CLOCK_MONOTONIC))
 }
 
+/// The monotonic clock, which programs read too.
+pub fn monotonic() -> u64 {
+    clock(libc::CLOCK_MONOTONIC).cast_unsigned()
+}
+
 /// Raises the limit of open files as far as allowed: on kernels without multi links every site needs two.
 pub fn raise_file_limit() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

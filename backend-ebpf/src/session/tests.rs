@@ -434,6 +434,8 @@ fn programs_that_start_later_are_traced() {
     session.stop(&mut seen).unwrap();
     let mut found = script.aggregation(counts);
     session.snapshot(counts, &mut found).unwrap();
+    // Other tests run programs of this name, which may be too early.
+    seen.warnings.retain(|warning| !warning.contains("ran for a moment"));
     assert_eq!(seen.warnings, [""; 0]);
     for (pid, count) in [(pid, 1000), (second.id(), 7)] {
         let key = [Value::string(format!("hits{pid}")), Value::int(0)];

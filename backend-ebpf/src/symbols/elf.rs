@@ -103,6 +103,8 @@ pub enum TableKind {
     Dynsym,
     /// `.symtab` of the separate debug file of the same build-id.
     Debug,
+    /// `.symtab` of the compressed file in `.gnu_debugdata`.
+    Debugdata,
 }
 
 impl fmt::Display for TableKind {
@@ -111,6 +113,7 @@ impl fmt::Display for TableKind {
             TableKind::Symtab => ".symtab",
             TableKind::Dynsym => ".dynsym",
             TableKind::Debug => "debug file",
+            TableKind::Debugdata => ".gnu_debugdata",
         })
     }
 }
@@ -427,7 +430,7 @@ impl Elf {
                 .filter_map(|(kind, name)| self.read_table(kind, name))
                 .collect();
             if self.is_stripped() {
-                tables.extend(self.debug_table());
+                tables.extend(self.debug_table().or_else(|| self.inner_table()));
             }
             tables
         })
@@ -452,6 +455,11 @@ impl Elf {
         let path = PathBuf::from(format!("/usr/lib/debug/.build-id/{first:02x}/{rest}.debug"));
         let debug = Elf::open(&path).ok()?;
         debug.read_table(SHT_SYMTAB, TableKind::Debug)
+    }
+
+    /// The `.symtab` of the file within this one.
+    fn inner_table(&self) -> Option<Table> {
+        super::debugdata::inner(self)?.read_table(SHT_SYMTAB, TableKind::Debugdata)
     }
 
     fn function(&self, s: &RawSymbol<'_>) -> Option<Function> {

@@ -35,6 +35,11 @@ pub fn sym_column(out: &mut Vec<u8>, context: &Context<'_>, sym: &SymValue) {
 
 fn with_offset(symbol: Option<Symbol>, addr: u64) -> String {
     match symbol {
+        // Code that a process made while running is no module's.
+        Some(Symbol { module, name: Some(name), offset, .. }) if module.is_empty() => match offset {
+            0 => name,
+            _ => format!("{name}+{offset:#x}"),
+        },
         Some(Symbol { module, name: Some(name), offset: 0, .. }) => format!("{module}`{name}"),
         Some(Symbol { module, name: Some(name), offset, .. }) => format!("{module}`{name}+{offset:#x}"),
         Some(Symbol { module, name: None, .. }) => format!("{module}`{addr:#x}"),

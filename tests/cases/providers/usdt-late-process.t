@@ -1,12 +1,11 @@
-A process that starts after the tracer is found and traced.
-options: -q -Z -xswitchrate=10ms
-after: late 1000 4000
+A program that nobody ran before is traced from its first firing on: it waits until its probes are attached.
+options: -q -Z
+after: late 1000
 stop: INT
 --- script
 BEGIN { printf("armed\n"); }
-late*:::tick /progenyof($ppid)/ { @ = count(); @s = sum(arg0); }
-END { printa("%@d %@d\n", @, @s); }
---- stdout
+late*:::tick /progenyof($ppid)/ { @[pid] = count(); @s[pid] = sum(arg0); }
+END { printa("%d: %@d %@d\n", @, @s); }
+--- stdout has
 armed
-
-1000 499500
+: 1000 499500

@@ -13,6 +13,7 @@ mod paths;
 mod report;
 mod search;
 mod strings;
+mod unwind;
 
 pub(super) use addresses::MAX_OCTETS;
 pub(super) use aggtable::{ENTRY, HEADS};
@@ -81,6 +82,8 @@ pub(super) enum Routine {
     Path,
     /// `(pid, task) -> 0 or 1`.
     Progeny,
+    /// `(frame, at | most << 32, ip, sp, bp) -> addresses stored`.
+    Unwind,
 }
 
 impl Routine {
@@ -113,6 +116,7 @@ impl Routine {
             Routine::Arguments => ("arguments", 3),
             Routine::Path => ("kernel_path", 4),
             Routine::Progeny => ("progeny", 2),
+            Routine::Unwind => ("unwind", 5),
         }
     }
 }
@@ -170,6 +174,7 @@ impl Gen<'_> {
                 Routine::Arguments => self.emit_arguments(),
                 Routine::Path => self.emit_kernel_path(),
                 Routine::Progeny => self.emit_progeny(),
+                Routine::Unwind => self.emit_unwind(),
             }
         }
     }

@@ -1,0 +1,137 @@
+//! Frame tables for the kernel side: which objects each traced process has, and the rows of each object.
+//!
+//! The processes of `-c` and `-p` get theirs before anything fires. Others are asked for by the programs themselves, when
+//! a stack is wanted of a process that has none: its first stacks are those of the frame pointers.
+
+use super::load::Maps;
+use super::system;
+use crate::codegen::layout::{self, unwind};
+use crate::kernel::map::MappedArray;
+use crate::kernel::ringbuf::RingBuffer;
+use crate::process::maps;
+use crate::symbols::elf::{Elf, FileId};
+use crate::symbols::frames;
+use duotrace_core::backend::BackendError;
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+/// How long a process's objects are taken for current.
+const FRESH: Duration = Duration::from_secs(1);
+/// New processes of one look at most: the others ask again.
+const AT_ONCE: usize = 16;
+
+/// An object's rows in the kernel's table.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    first: u32,
+    count: u32,
+}
+
+/// What the kernel side has.
+#[derive(Debug)]
+pub struct Tables {
+    rows: MappedArray,
+    strangers: RingBuffer,
+    objects: HashMap<FileId, (Rows, Elf)>,
+    /// The next free row.
+    next: u32,
+    seen: HashMap<i32, Instant>,
+    /// What is to be said of files whose stacks may be short.
+    short: Vec<String>,
+}
+
+impl Tables {
+    /// `None` for scripts without user stacks.
+    pub fn new(maps: &Maps) -> Result<Option<Tables>, BackendError> {
+        let (Some(rows), Some(strangers)) = (maps.get(&layout::ROWS.0), maps.get(&layout::STRANGERS.0))
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Tables {
+            rows: rows.mmap().map_err(system)?,
+            strangers: RingBuffer::new(strangers).map_err(system)?,
+            objects: HashMap::new(),
+            next: 0,
+            seen: HashMap::new(),
+            short: Vec::new(),
+        }))
+    }
+
+    /// Gives the kernel side the objects of a process.
+    pub fn add(&mut self, pid: i32, maps: &Maps) {
+        self.seen.insert(pid, Instant::now());
+        let Some(processes) = maps.get(&layout::OBJECTS.0) else { return };
+        let mut ranges = Vec::new();
+        for object in maps::objects(pid).unwrap_or_default() {
+            let Some((rows, bias)) = self.object(pid, &object) else { continue };
+            for mapping in object.mappings.iter().filter(|mapping| mapping.exec) {
+                ranges.push((mapping.start, mapping.end, bias, rows));
+            }
+        }
+        ranges.sort_by_key(|range| range.0);
+        ranges.truncate(unwind::OBJECTS as usize);
+        let mut value = Vec::with_capacity((unwind::HEAD + unwind::OBJECTS * unwind::OBJECT) as usize);
+        value.extend((ranges.len() as u64).to_ne_bytes());
+        for (start, end, bias, Rows { first, count }) in ranges {
+            value.extend([start, end, bias].iter().flat_map(|word| word.to_ne_bytes()));
+            value.extend(first.to_ne_bytes());
+            value.extend(count.to_ne_bytes());
+        }
+        value.resize((unwind::HEAD + unwind::OBJECTS * unwind::OBJECT) as usize, 0);
+        // Without an entry the frame pointers are followed, as before.
+        let _ = processes.update(&u64::from(pid.cast_unsigned()).to_ne_bytes(), &value);
+    }
+
+    /// The rows of an object, made when it is seen for the first time, and where this process has it.
+    fn object(&mut self, pid: i32, object: &maps::Object) -> Option<(Rows, u64)> {
+        if let Some((rows, elf)) = self.objects.get(&object.id) {
+            return Some((*rows, object.load_bias(elf)?));
+        }
+        let elf = object.open(pid).ok()?;
+        let bias = object.load_bias(&elf)?;
+        let made = frames::rows(&elf);
+        let fits = self.next.checked_add(made.len() as u32).is_some_and(|end| end <= unwind::ROWS);
+        let none = Rows { first: 0, count: 0 };
+        let rows = if fits { Rows { first: self.next, count: made.len() as u32 } } else { none };
+        if rows.count == 0 {
+            // A file of data only is no part of any stack.
+            if elf.section(".text").is_none_or(|text| text.size > 16) {
+                let why = if made.is_empty() { "has no frame tables" } else { "has too many frame tables" };
+                self.short.push(format!("{} {why}: its user stacks may be short", object.name));
+            }
+        } else {
+            for (index, row) in made.iter().enumerate() {
+                self.rows.store((rows.first as usize + index) * 8, *row);
+            }
+            self.next += rows.count;
+        }
+        self.objects.insert(object.id, (rows, elf));
+        Some((rows, bias))
+    }
+
+    /// Makes the tables that were asked for since, and those of known processes that have mapped more.
+    /// Gives the processes whose tables were made.
+    pub fn look(&mut self, mapped: &BTreeSet<i32>, maps: &Maps) -> Vec<i32> {
+        let mut asked = BTreeSet::new();
+        self.strangers.drain(|record| {
+            let pid = record.get(..4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
+            asked.extend(pid);
+        });
+        let now = Instant::now();
+        let fresh = |at: &Instant| now.duration_since(*at) < FRESH;
+        asked.retain(|pid| !self.seen.get(pid).is_some_and(fresh));
+        if self.seen.len() > 16 * unwind::PROCESSES as usize {
+            self.seen.retain(|_, at| fresh(at));
+        }
+        let known: Vec<i32> = mapped.iter().copied().filter(|pid| self.seen.contains_key(pid)).collect();
+        asked.retain(|pid| !known.contains(pid));
+        let made: Vec<i32> = known.into_iter().chain(asked.into_iter().take(AT_ONCE)).collect();
+        made.iter().for_each(|pid| self.add(*pid, maps));
+        made
+    }
+
+    /// What is to be said of objects, once of each.
+    pub fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.short)
+    }
+}

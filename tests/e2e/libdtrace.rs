@@ -1,0 +1,304 @@
+//! The libdtrace backend when something goes wrong: the child that holds the library is killed, aborts, hangs, or nobody
+//! reads any more. Each is one line, exit status 1, and nothing stays in the kernel.
+//!
+//! With Oracle's library where the chroot of `ci/peers` is; else with the stand-in that the backend's own tests use
+//! (`backend-dtrace/tests/fake.c`), whose programs are words that say what it does.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use duotrace_tests::case::Outcome;
+use duotrace_tests::process::{Ran, run};
+use duotrace_tests::{Scratch, duotrace, root};
+
+use super::Test;
+
+/// The tests of this file.
+pub const TESTS: &[(&str, Test)] = &[
+    ("every action and function, as dtrace(1) prints it", || oracle(every_action)),
+    ("a killed library process", || oracle(killed)),
+    ("an abort within the library", || oracle(aborted)),
+    ("a reader that goes away", || oracle(closed_pipe)),
+    ("a killed tracer", || oracle(killed_tracer)),
+    ("the stand-in: killed, aborted, silent, failing", || stand_in(misbehaving)),
+    ("the stand-in: a reader that goes away", || stand_in(stand_in_closed_pipe)),
+    ("the stand-in: a compile error", || stand_in(stand_in_compile_error)),
+    ("no library, another library", || alone(no_library)),
+    ("recording is refused", || alone(no_recording)),
+];
+
+/// Runs a shell script in the chroot.
+type Within<'a> = dyn Fn(&str) -> Result<Ran, String> + 'a;
+/// The command that runs a program with the stand-in.
+type With<'a> = dyn Fn(&str) -> Command + 'a;
+
+const LIMIT: Duration = Duration::from_secs(180);
+
+fn alone(test: fn() -> Result<(), String>) -> Result<Outcome, String> {
+    test().map(|()| Outcome::Passed)
+}
+
+/// The chroot with Oracle's library, if it was built and we may enter it.
+fn chroot() -> Option<PathBuf> {
+    let dir = std::env::var("DUOTRACE_PEERS").unwrap_or("/var/tmp/duotrace-peers".into());
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let is_root = status.lines().any(|line| line.starts_with("Uid:") && line.split('\t').nth(2) == Some("0"));
+    (is_root && Path::new(&dir).join("dlib").is_dir()).then(|| dir.into())
+}
+
+/// Runs a test in the chroot. The script has `$D`, the command of the libdtrace backend, and `left`, which prints what
+/// stands in uprobe_events.
+fn oracle(test: fn(&Within) -> Result<(), String>) -> Result<Outcome, String> {
+    if chroot().is_none() {
+        return Ok(Outcome::Skipped(
+            "no chroot of ci/peers (or not root): see the tests with the stand-in".into(),
+        ));
+    }
+    let program = duotrace()?;
+    let bin = program.parent().map(|dir| dir.display().to_string()).unwrap_or_default();
+    let within = |script: &str| {
+        let text = format!(
+            "D='{} --backend dtrace -xsyslibdir=/dlib'\n\
+             events=/sys/kernel/tracing/uprobe_events\n\
+             before=$(sort $events)\n\
+             news() {{ sort $events | grep -vxF -- \"$before\"; }}\n\
+             # Removing what is still being closed takes a moment.\n\
+             left() {{ for i in $(seq 50); do [ -n \"$(news)\" ] || break; sleep .1; done; news | sed 's/^/left: /'; }}\n\
+             # The worker of a tracer, as soon as it is there.\n\
+             worker() {{ for i in $(seq 200); do w=$(cat /proc/$1/task/$1/children); [ -z \"$w\" ] || break; sleep .05; done; echo $w; }}\n\
+             {script}",
+            program.display()
+        );
+        let mut command = Command::new(root().join("ci/peers"));
+        command.args(["exec", "bash", "-c", &text]).env("DUOTRACE_PEERS_BIND", &bin);
+        run(&mut command, LIMIT)
+    };
+    test(&within).map(|()| Outcome::Passed)
+}
+
+/// One line on stderr, that exit status, and nothing left.
+fn expect(what: &str, ran: &Ran, line: &str, status: i32) -> Result<(), String> {
+    let errors: Vec<&str> = ran.stderr.lines().collect();
+    let said = ran.stdout.lines().find_map(|line| line.strip_prefix("status: "));
+    let left: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with("left: ")).collect();
+    if errors != [line] || said != Some(status.to_string().as_str()) || !left.is_empty() {
+        return Err(format!("{what}: stderr {errors:?}, status {said:?}, {left:?}\nstdout: {}", ran.stdout));
+    }
+    Ok(())
+}
+
+/// A script that signals the worker when tracing has begun. The pid probe is one of those that have names of their own.
+fn signalled(signal: &str) -> String {
+    format!(
+        "sleep 100 & target=$!\n\
+         $D -q -p $target -n 'BEGIN {{ printf(\"armed\\n\"); }} pid$target:libc.so.6:nanosleep:entry, tick-1s {{ }}' >/tmp/armed.$$ & t=$!\n\
+         for i in $(seq 600); do [ -s /tmp/armed.$$ ] && break; sleep .1; done\n\
+         cat /tmp/armed.$$; rm /tmp/armed.$$\n\
+         kill -{signal} $(worker $t)\n\
+         wait $t; echo status: $?\n\
+         kill $target; wait $target 2>/dev/null\n\
+         left\n"
+    )
+}
+
+/// Every action and aggregating function of Oracle's library, in dtrace(1)'s default form.
+const EVERYTHING: &str = r#"
+BEGIN
+{
+	@a["x", 1] = count(); @b["x", 1] = sum(-5); @c["x", 1] = min(-3); @d["x", 1] = max(9); @e["x", 1] = avg(7);
+	@f["x", 1] = stddev(4); @f["x", 1] = stddev(40); @g["x", 1] = quantize(33); @g["x", 1] = quantize(-3);
+	@h["x", 1] = lquantize(5, 0, 20, 5); @h["x", 1] = lquantize(500, 0, 20, 5, 3);
+	@i["x", 1] = llquantize(300, 10, 0, 4, 10);
+	@l[probefunc, execname != "", (char)65, (short)-2, pid == $pid] = sum(2);
+	@k[stack(2)] = count(); @m[ustack(1)] = count(); @n = sum(100); @o = count();
+}
+BEGIN { trace(1); trace((char)-1); trace("str"); trace((uint64_t)-1); }
+BEGIN { printf("%d %5s|%-5s|%x %c %Y\n", -4, "ab", "cd", 255, 65, (uint64_t)0); printf("plain\n"); }
+BEGIN
+{
+	this->p = alloca(16); bcopy("0123456789abcdef", this->p, 16);
+	tracemem(this->p, 16); tracemem(this->p, 16, 8); stack(2); ustack(1);
+}
+BEGIN
+{
+	printa("%s %d %@d\n", @a); printa(@b); printa("%s %d %@d %@d\n", @c, @d); printa(@e); printa(@f); printa(@g);
+	printa(@h); printa(@i); printa(@l);
+}
+BEGIN
+{
+	normalize(@n, 7); printa(@n); denormalize(@n); printa(@n); clear(@o); printa(@o); trunc(@l); printa(@l);
+	trunc(@a, 1); printa(@a);
+}
+BEGIN { system("echo system %d", 3); freopen("%s", $$1); printf("in the file\n"); freopen(""); }
+BEGIN { sym(0); usym(0x10); umod(0x10); uaddr(0x10); printf("%a\n", 0); }
+BEGIN { self->s = speculation(); speculate(self->s); printf("speculative\n"); }
+BEGIN { commit(self->s); }
+BEGIN { setopt("aggsortrev"); raise(0); exit(3); }
+"#;
+
+fn every_action(within: &Within) -> Result<(), String> {
+    let scratch = Scratch::new()?;
+    let script = scratch.write("everything.d", EVERYTHING)?;
+    let dir = scratch.path().display();
+    let ran = within(&format!(
+        "for c in 'dtrace -xsyslibdir=/dlib' \"$D\"; do n=$((n+1))\n\
+         # One processor: its number stands in the first column.\n\
+         taskset -c 0 $c -w -s {} {dir}/to >{dir}/$n 2>/dev/null; echo status: $?\n\
+         cat {dir}/to >>{dir}/$n; rm -f {dir}/to\n\
+         done\n\
+         wc -l <{dir}/1; diff {dir}/1 {dir}/2",
+        script.display()
+    ))?;
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    let count = lines.get(2).and_then(|count| count.trim().parse::<usize>().ok());
+    match lines.len() == 3
+        && lines.first() == Some(&"status: 3")
+        && lines.get(1) == lines.first()
+        && count > Some(60)
+    {
+        true => Ok(()),
+        false => Err(format!("stdout: {}\nstderr: {}", ran.stdout, ran.stderr)),
+    }
+}
+
+fn killed(within: &Within) -> Result<(), String> {
+    let ran = within(&signalled("KILL"))?;
+    expect("SIGKILL", &ran, "dtrace: libdtrace's process failed: it ended by signal 9 (killed)", 1)
+}
+
+fn aborted(within: &Within) -> Result<(), String> {
+    let ran = within(&signalled("ABRT"))?;
+    expect("SIGABRT", &ran, "dtrace: libdtrace's process failed: it ended by signal 6 (aborted)", 1)
+}
+
+fn closed_pipe(within: &Within) -> Result<(), String> {
+    let script = "$D -q -n 'BEGIN { printf(\"one\\n\"); } tick-10ms { printf(\"more\\n\"); }' > >(head -n 1) & t=$!\n\
+        # The profile probes need a processor that is not idle.\n\
+        timeout 60 sh -c 'while :; do :; done' & busy=$!\n\
+        wait $t; echo status: $?; kill $busy; wait $busy 2>/dev/null; sleep .5; left\n";
+    let ran = within(script)?;
+    // As on eBPF: whoever has closed the pipe knows it.
+    let left = ran.stdout.lines().any(|line| line.starts_with("left: "));
+    match ran.stderr.is_empty() && ran.stdout.contains("one\n") && ran.stdout.contains("status: 0\n") && !left
+    {
+        true => Ok(()),
+        false => Err(format!("stdout: {}\nstderr: {}", ran.stdout, ran.stderr)),
+    }
+}
+
+fn killed_tracer(within: &Within) -> Result<(), String> {
+    let script = "$D -q -n 'BEGIN { printf(\"armed\\n\"); }' >/tmp/armed.$$ & t=$!\n\
+        for i in $(seq 600); do [ -s /tmp/armed.$$ ] && break; sleep .1; done; rm /tmp/armed.$$\n\
+        w=$(worker $t); kill -KILL $t; wait $t 2>/dev/null; echo status: $?\n\
+        for i in $(seq 100); do [ -e /proc/$w ] || break; sleep .1; done\n\
+        [ -e /proc/$w ] && echo left: the worker\n\
+        left\n";
+    let ran = within(script)?;
+    let left = ran.stdout.lines().any(|line| line.starts_with("left: "));
+    match ran.stdout.contains("status: 137") && !left {
+        true => Ok(()),
+        false => Err(format!("stdout: {}\nstderr: {}", ran.stdout, ran.stderr)),
+    }
+}
+
+/// Runs a test with the stand-in library, as illumos' would be.
+fn stand_in(test: fn(&With) -> Result<(), String>) -> Result<Outcome, String> {
+    let scratch = Scratch::new()?;
+    let library = scratch.path().join("libfake.so");
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-w", "-DFUNCTION=128", "-DACT_BASE=51", "-o"])
+        .arg(&library)
+        .arg(root().join("backend-dtrace/tests/fake.c"))
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        return Ok(Outcome::Skipped("no C compiler".into()));
+    }
+    let program = duotrace()?;
+    let with = |text: &str| {
+        let mut command = Command::new(program);
+        command.args(["--backend", "dtrace", "-q", "-n", text]);
+        command.env("DUOTRACE_LIBDTRACE", &library).env("DUOTRACE_LIBDTRACE_ABI", "illumos");
+        command
+    };
+    test(&with).map(|()| Outcome::Passed)
+}
+
+fn one_line(what: &str, ran: &Ran, line: &str) -> Result<(), String> {
+    match ran.stderr.lines().collect::<Vec<_>>() == [line] && ran.code() == 1 {
+        true => Ok(()),
+        false => Err(format!("{what}: status {}, stderr {:?}", ran.code(), ran.stderr)),
+    }
+}
+
+fn misbehaving(with: &With) -> Result<(), String> {
+    for (text, line) in [
+        ("die", "dtrace: libdtrace's process failed: it ended by signal 9 (killed)"),
+        ("abort", "dtrace: libdtrace's process failed: it ended by signal 6 (aborted)"),
+        ("shut", "dtrace: libdtrace's process failed: it closed its pipe"),
+        ("gone", "dtrace: libdtrace's process failed: it ended"),
+        ("failing", "dtrace: processing aborted: the buffer is on fire"),
+    ] {
+        one_line(text, &run(&mut with(text), LIMIT)?, line)?;
+    }
+    Ok(())
+}
+
+fn stand_in_closed_pipe(with: &With) -> Result<(), String> {
+    let plain = with("endless");
+    let mut command = Command::new("bash");
+    let words: Vec<String> = std::iter::once(plain.get_program())
+        .chain(plain.get_args())
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    command.args([
+        "-c",
+        &format!("{} > >(exit 0); echo status: $? >&2", words.join(" ").replace("endless", "entry")),
+    ]);
+    for (key, value) in plain.get_envs() {
+        if let Some(value) = value {
+            command.env(key, value);
+        }
+    }
+    let ran = run(&mut command, LIMIT)?;
+    // Drops and faults of the stand-in, and no more.
+    let last = ran.stderr.lines().last();
+    match last == Some("status: 3") && !ran.stderr.contains("panicked") && !ran.stderr.contains("failed:") {
+        true => Ok(()),
+        false => Err(format!("stderr {:?}", ran.stderr)),
+    }
+}
+
+fn stand_in_compile_error(with: &With) -> Result<(), String> {
+    let ran = run(with("wrong").arg("-xerrtags"), LIMIT)?;
+    let line = "dtrace: invalid probe specifier wrong: [D_SYNTAX] syntax error near \"wrong\"";
+    one_line("wrong", &ran, line)
+}
+
+fn no_library() -> Result<(), String> {
+    for (path, line) in [
+        ("/nonexistent/libdtrace.so", "dtrace: cannot load libdtrace: /nonexistent/libdtrace.so: "),
+        ("libm.so.6", "it lacks dtrace_open"),
+        (concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "dtrace: cannot load libdtrace: "),
+    ] {
+        let mut command = Command::new(duotrace()?);
+        command.args(["--backend", "dtrace", "-n", "BEGIN { exit(0); }"]).env("DUOTRACE_LIBDTRACE", path);
+        let ran = run(&mut command, LIMIT)?;
+        if ran.code() != 1 || ran.stderr.lines().count() != 1 || !ran.stderr.contains(line) {
+            return Err(format!("{path}: status {}, stderr {:?}", ran.code(), ran.stderr));
+        }
+    }
+    Ok(())
+}
+
+fn no_recording() -> Result<(), String> {
+    let scratch = Scratch::new()?;
+    let file = scratch.path().join("x.dtr");
+    let mut command = Command::new(duotrace()?);
+    command.args(["--backend", "dtrace", "--record"]).arg(&file).args(["-n", "BEGIN { exit(0); }"]);
+    let ran = run(&mut command, LIMIT)?;
+    match ran.code() == 1 && ran.stderr.starts_with("dtrace: --record: ") && !file.exists() {
+        true => Ok(()),
+        false => Err(format!("status {}, stderr {:?}", ran.code(), ran.stderr)),
+    }
+}
