@@ -9,6 +9,7 @@
 pub mod aggregation;
 pub mod error;
 pub mod histogram;
+pub mod json;
 mod number;
 pub mod print;
 pub mod printa;
