@@ -3,7 +3,7 @@
 use crate::flags::{Flag, Given};
 use crate::texts::{self, Named};
 use crate::{report, sys};
-use duotrace_core::backend::Session;
+use duotrace_core::backend::{LibraryPart, Session};
 use duotrace_core::sema::{ProgramKind, ProgramText};
 use duotrace_replay::file::{FileError, Item, Machine, Reader, Schema};
 use duotrace_replay::record::{Plan, Recording, Summary};
@@ -60,6 +60,7 @@ pub fn meta(
     programs: &[ProgramText],
     names: &[Named],
     targets: &[u32],
+    library: &[LibraryPart<'_>],
 ) -> Vec<(String, String)> {
     let mut meta = vec![("duotrace".to_string(), env!("CARGO_PKG_VERSION").to_string())];
     let mut add = |name: &str, value: &str| meta.push((name.to_string(), value.to_string()));
@@ -78,6 +79,8 @@ pub fn meta(
     if let Some(target) = targets.first() {
         add("target", &target.to_string());
     }
+    // The types that its probes' arguments have: an edited script may want others of them.
+    library.iter().for_each(|part| add(duotrace_replay::LIBRARY, &format!("{}\n{}", part.words, part.text)));
     meta
 }
 

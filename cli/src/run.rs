@@ -92,7 +92,7 @@ pub fn trace(
     if programs.is_empty() && given.has(Flag::List) {
         return list::all(backend, given.has(Flag::Verbose)).map_err(|error| refused("", &error));
     }
-    let meta = replay::meta(given, &programs, names, targets);
+    let meta = replay::meta(given, &programs, names, targets, &backend.library());
     let mut compiler = Compiler { given, names, first: 0, target: targets.first().copied() };
     let compiled = compiler.compile(programs, &mut options, backend)?;
     if given.has(Flag::List) {
