@@ -18,12 +18,26 @@ dtrace:::BEGIN
 tcp:::connect-established, tcp:::accept-established
 {
 	born[args[1]->cs_cid] = timestamp;
+	laddr[args[1]->cs_cid] = args[3]->tcps_laddr;
+	lport[args[1]->cs_cid] = args[3]->tcps_lport;
+	raddr[args[1]->cs_cid] = args[3]->tcps_raddr;
+	rport[args[1]->cs_cid] = args[3]->tcps_rport;
+}
+
+/* A system may have forgotten a port by the end: all is printed as it was at the beginning. */
+tcp:::state-change
+/args[3]->tcps_state == TCP_STATE_CLOSED && args[5]->tcps_state != TCP_STATE_LISTEN && born[args[1]->cs_cid]/
+{
+	printf("%24s:%-5d %24s:%-5d %10d\n", laddr[args[1]->cs_cid], lport[args[1]->cs_cid],
+	    raddr[args[1]->cs_cid], rport[args[1]->cs_cid], (timestamp - born[args[1]->cs_cid]) / 1000000);
 }
 
 tcp:::state-change
 /args[3]->tcps_state == TCP_STATE_CLOSED && born[args[1]->cs_cid]/
 {
-	printf("%24s:%-5d %24s:%-5d %10d\n", args[3]->tcps_laddr, args[3]->tcps_lport, args[3]->tcps_raddr,
-	    args[3]->tcps_rport, (timestamp - born[args[1]->cs_cid]) / 1000000);
 	born[args[1]->cs_cid] = 0;
+	laddr[args[1]->cs_cid] = 0;
+	lport[args[1]->cs_cid] = 0;
+	raddr[args[1]->cs_cid] = 0;
+	rport[args[1]->cs_cid] = 0;
 }
