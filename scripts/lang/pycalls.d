@@ -11,6 +11,11 @@
 
 #pragma D option quiet
 
+/* Python 3.11 tells of calls only while lines are traced as well. */
+python*:::line
+{
+}
+
 python*:::function-entry
 {
 	@[copyinstr(arg1), basename(copyinstr(arg0))] = count();

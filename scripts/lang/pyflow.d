@@ -20,6 +20,11 @@ dtrace:::BEGIN
 	printf("%7s %10s  %s\n", "PID", "US", "FUNCTION");
 }
 
+/* Python 3.11 tells of calls only while lines are traced as well. */
+python*:::line
+{
+}
+
 python*:::function-entry
 {
 	printf("%7d %10d  %*s-> %s (%s:%d)\n", pid, (timestamp - began) / 1000, self->depth * 2, "", copyinstr(arg1),

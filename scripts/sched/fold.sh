@@ -4,7 +4,7 @@
 #
 # Usage:     profile.d COMMAND | fold.sh > stacks.folded
 exec awk '
-	NF == 0 { if (depth == 0) name = ""; next }
+	NF == 0 { next }
 	name == "" { name = $0; next }
 	/^[ \t]*[0-9]+$/ {
 		line = name
