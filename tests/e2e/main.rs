@@ -9,6 +9,7 @@ mod languages;
 mod libdtrace;
 mod postgres;
 mod robust;
+mod scripts;
 mod web;
 
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         ("libdtrace", libdtrace::TESTS),
         ("postgres", postgres::TESTS),
         ("robust", robust::TESTS),
+        ("scripts", scripts::TESTS),
         ("web", web::TESTS),
     ] {
         trials.extend(tests.iter().map(|&(name, test)| trial(format!("{area} {name}"), test)));
