@@ -42,6 +42,10 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
     }
     if given.has(Flag::Version) {
         println!("dtrace: duotrace {}: D 2.0", env!("CARGO_PKG_VERSION"));
+        if given.has(Flag::Verbose) {
+            // The version of the language as dtrace(8) has it; __SUNW_D_VERSION is the same number.
+            println!("This is DTrace 2.0.0");
+        }
         return Ok(0);
     }
     let choice = backends::choice(given).map_err(fail)?;
