@@ -52,7 +52,7 @@ impl Gen<'_> {
                 }
                 Ty::Str => self.string(value, to)?,
                 Ty::Bytes(_) => self.bytes(value, to)?,
-                Ty::Stack(spec) => self.stack(spec, to),
+                Ty::Stack(spec) => self.stack(spec, to, value.span)?,
                 Ty::Symbol(_) => self.symbol(value, field.ty, to)?,
                 Ty::Void => self.effects(value)?,
             }
@@ -83,7 +83,11 @@ impl Gen<'_> {
     }
 
     /// A call trace (a size for strings means nothing: names of made code come from perf's maps): count, for user stacks the process, then addresses, zeroes after the last.
-    pub fn stack(&mut self, spec: StackSpec, to: u32) {
+    pub fn stack(&mut self, spec: StackSpec, to: u32, span: Span) -> Res {
+        if self.group.task.is_some() && spec.user {
+            // The processor still has the memory of the thread that leaves: its frames would be shown.
+            return self.unsupported(span, "ustack() of a thread that is only about to run");
+        }
         let mut at = to + 8;
         if spec.user {
             self.pid();
@@ -93,7 +97,7 @@ impl Gen<'_> {
         let bytes = spec.frames.min(1 << 12) * 8;
         if bytes == 0 {
             self.frame_store_imm(to, 0);
-            return;
+            return Ok(());
         }
         let walked = self.asm.label();
         if spec.user && cfg!(target_arch = "x86_64") {
@@ -102,13 +106,19 @@ impl Gen<'_> {
         if spec.user && self.group.at_entry && self.group.hook == Hook::Uprobe && bytes >= 16 {
             self.stack_at_entry(to, at, bytes);
             self.asm.bind(walked);
-            return;
+            return Ok(());
         }
-        self.asm.mov(Reg::R1, Reg::R6);
+        match self.group.task {
+            Some(_) => {
+                self.task();
+                self.asm.mov(Reg::R1, Reg::R0);
+            }
+            None => self.asm.mov(Reg::R1, Reg::R6),
+        }
         self.frame_ptr(Reg::R2, at);
         self.asm.mov(Reg::R3, bytes as i32);
         self.asm.mov(Reg::R4, if spec.user { USER_STACK } else { 0 });
-        self.asm.call(Helper::GetStack);
+        self.asm.call(if self.group.task.is_some() { Helper::GetTaskStack } else { Helper::GetStack });
         let fine = self.asm.label();
         self.asm.jump_if(Cond::SGe, Reg::R0, 0, fine);
         // No stack there (no kernel frames in a uprobe, no user memory of a kernel thread): none is shown.
@@ -117,16 +127,13 @@ impl Gen<'_> {
         self.alu(Alu::Rsh, Reg::R0, 3);
         self.frame_store(Size::DW, to, Reg::R0);
         self.asm.bind(walked);
+        Ok(())
     }
 
     /// Walks the user stack by the tables of the process, if it has any, and goes to `walked`.
     fn walk_by_tables(&mut self, to: u32, at: u32, bytes: u32, walked: Label) {
         const REGISTERS: [(u16, i16); 3] =
             [(regs::RIP, slot::BUFFER), (regs::RSP, slot::ADDRESS), (regs::RBP, slot::KEY)];
-        // At a switch of tasks the probe's task may be another, whose memory cannot be read from here.
-        if self.group.task.is_some() {
-            return;
-        }
         let (kernel, walk, none) = (self.asm.label(), self.asm.label(), self.asm.label());
         // What a sample interrupted may be the kernel; a system call or tracepoint always is in it.
         if self.group.hook == Hook::PerfEvent {
