@@ -51,7 +51,7 @@ mod tests {
     fn the_last_backend_flag_counts() {
         let choose = |words: &[&str]| {
             let flags = words.iter().map(|word| (Flag::Backend, word.to_string())).collect();
-            choice(&Given { flags, args: Vec::new() })
+            choice(&Given { flags, ..Given::default() })
         };
         assert_eq!(choose(&["dtrace"]), Ok(Choice::Dtrace));
         let own = if cfg!(target_os = "linux") { Choice::Ebpf } else { Choice::Dtrace };

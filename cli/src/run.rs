@@ -344,7 +344,7 @@ mod tests {
     fn a_bad_option_ends_the_command_and_the_last_value_counts() {
         let given = |words: &[&str]| Given {
             flags: words.iter().map(|word| (Flag::Option, word.to_string())).collect(),
-            args: Vec::new(),
+            ..Given::default()
         };
         let set = options(&given(&["strsize=64", "strsize=1k"]), Choice::Ebpf).ok().unwrap();
         assert_eq!(set.number(opt::STRSIZE), 1024);
