@@ -42,3 +42,22 @@ pub fn trace(
         Choice::Dtrace => libdtrace::trace(given, options, programs, names),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_backend_flag_counts() {
+        let choose = |words: &[&str]| {
+            let flags = words.iter().map(|word| (Flag::Backend, word.to_string())).collect();
+            choice(&Given { flags, ..Given::default() })
+        };
+        assert_eq!(choose(&["dtrace"]), Ok(Choice::Dtrace));
+        let own = if cfg!(target_os = "linux") { Choice::Ebpf } else { Choice::Dtrace };
+        assert_eq!(choose(&[]), Ok(own));
+        assert_eq!(choose(&["dtrace", "auto"]), Ok(own));
+        assert_eq!(choose(&["ebpf"]).is_ok(), cfg!(target_os = "linux"));
+        assert_eq!(choose(&["kprobe"]), Err("--backend kprobe: not one of ebpf, dtrace, auto".to_string()));
+    }
+}

@@ -315,3 +315,41 @@ fn matched(names: &[Named], compiled: &Compiled, first: usize, session: &dyn Ses
         matched_line(named, count);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_that_of_exit_or_of_the_command() {
+        let finished = |target_status| Finished { status: 7, target_status };
+        let mut options = Options::new();
+        assert_eq!(exit_status(&finished(Some(3 << 8)), &options), 7);
+        options.set("childstatus", None).unwrap();
+        assert_eq!(exit_status(&finished(Some(3 << 8)), &options), 3);
+        assert_eq!(exit_status(&finished(Some(9)), &options), 137, "as the shell counts a signal");
+        assert_eq!(exit_status(&finished(None), &options), 7);
+    }
+
+    #[test]
+    fn flags_are_options() {
+        let of = option_of;
+        assert_eq!(of(Flag::Option, "strsize=1k"), Some(("strsize", Some("1k"), "-x strsize".to_string())));
+        assert_eq!(of(Flag::Option, "quiet"), Some(("quiet", None, "-x quiet".to_string())));
+        assert_eq!(of(Flag::BufferSize, "4m"), Some(("bufsize", Some("4m"), "-b 4m".to_string())));
+        assert_eq!(of(Flag::List, ""), None);
+    }
+
+    #[test]
+    fn a_bad_option_ends_the_command_and_the_last_value_counts() {
+        let given = |words: &[&str]| Given {
+            flags: words.iter().map(|word| (Flag::Option, word.to_string())).collect(),
+            ..Given::default()
+        };
+        let set = options(&given(&["strsize=64", "strsize=1k"]), Choice::Ebpf).ok().unwrap();
+        assert_eq!(set.number(opt::STRSIZE), 1024);
+        assert!(options(&given(&["nosuch=1"]), Choice::Ebpf).is_err());
+        assert!(options(&given(&["nosuch=1"]), Choice::Dtrace).is_ok(), "libdtrace may know it");
+        assert!(options(&given(&["strsize=x"]), Choice::Dtrace).is_err());
+    }
+}
