@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 		memset(text, 'x', length);
 	void (*probe)(long, const char *) = !strcmp(kind, "nop5") ? nop5 : !strcmp(kind, "nop1") ? nop1 : 0;
 	long (*function)(long, const char *) = !strcmp(kind, "push") ? at_push : !strcmp(kind, "endbr") ? at_endbr : 0;
-	usleep(100000);
+	usleep(100000); /* for tracers that are late */
 	double start = now();
 	for (long i = 0; i < n; i++) {
 		if (probe)
@@ -52,6 +52,10 @@ int main(int argc, char **argv)
 		else
 			__asm__ volatile("" : "+r"(i));
 	}
-	printf("ns %.1f\n", n ? (now() - start) / n : 0.0);
+	double took = now() - start;
+	printf("ns %.1f\n", n ? took / n : 0.0);
+	fflush(stdout);
+	/* For who reads the statistics of the tracer's programs meanwhile. */
+	usleep(200000);
 	return 0;
 }
