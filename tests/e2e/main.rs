@@ -10,6 +10,7 @@ mod languages;
 mod libdtrace;
 mod postgres;
 mod robust;
+mod scripts;
 mod web;
 
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         ("libdtrace", libdtrace::TESTS),
         ("postgres", postgres::TESTS),
         ("robust", robust::TESTS),
+        ("scripts", scripts::TESTS),
         ("web", web::TESTS),
     ] {
         trials.extend(tests.iter().map(|&(name, test)| trial(format!("{area} {name}"), test)));

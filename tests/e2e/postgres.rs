@@ -25,6 +25,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("query_speed.d, prepared protocol", || with_server(|server| query_speed(server, "prepared"))),
     ("query_speed2.d, simple protocol", || with_server(|server| query_speed2(server, "simple"))),
     ("query_speed2.d, prepared protocol", || with_server(|server| query_speed2(server, "prepared"))),
+    ("pgslower.d", || with_server(pgslower)),
+    ("pglocks.d", || with_server(pglocks)),
     ("backends that are forked later", || with_server(later_backends)),
 ];
 
@@ -112,7 +114,8 @@ impl Server {
         }
         // A line that says when all is attached, whatever the script prints.
         script.push_str("\ndtrace:::BEGIN { printf(\"armed\\n\"); }\n");
-        let path = scratch.write(name, script)?;
+        let file = path.file_name().and_then(|file| file.to_str()).unwrap_or(name);
+        let path = scratch.write(file, script)?;
         let mut command = Command::new(duotrace()?);
         command.args(["-xswitchrate=50ms", "-s"]).arg(path).args(arguments);
         let tracer = start(&mut command)?;
@@ -199,6 +202,40 @@ fn query_speed2(server: &Server, protocol: &str) -> Result<(), String> {
         }
     }
     same("statements", sum, statements, &out)
+}
+
+/// Every statement takes 0 milliseconds or more: a row for each.
+fn pgslower(server: &Server) -> Result<(), String> {
+    let scratch = Scratch::new()?;
+    let tracer = server.trace(&scratch, "../db/pgslower.d", &["0"])?;
+    let (_, statements) = server.load("simple")?;
+    let out = interrupt(tracer)?;
+    let is_row = |line: &&str| line.split_whitespace().next().is_some_and(|pid| pid.parse::<u32>().is_ok());
+    same("statements", out.lines().filter(is_row).count() as i64, statements, &out)
+}
+
+/// One session locks a table, another wants to read it: one wait.
+fn pglocks(server: &Server) -> Result<(), String> {
+    let scratch = Scratch::new()?;
+    let tracer = server.trace(&scratch, "../db/pglocks.d", &[])?;
+    let environment = services(&server.state, &["env"])?;
+    let sessions = format!(
+        "{environment}\nsql() {{ \"$PG_BIN/psql\" -qAt -h \"$PG_SOCKET\" -p \"$PG_PORT\" -U \"$PG_USER\" \"$@\" bench; }}\n\
+         waits() {{ for n in $(seq 500); do [ \"$(sql -c \"select count(*) from pg_locks where relation = \
+         'pgbench_branches'::regclass and granted = '$1'\")\" = 1 ] && return; sleep 0.02; done; exit 1; }}\n\
+         mkfifo '{fifo}'\n sql <'{fifo}' & exec 3>'{fifo}'\n\
+         echo 'begin; lock table pgbench_branches in access exclusive mode;' >&3\n waits t\n\
+         sql -c 'select count(*) from pgbench_branches' & waits f\n echo 'commit;' >&3\n exec 3>&-\n wait",
+        fifo = scratch.path().join("fifo").display()
+    );
+    run(Command::new("bash").args(["-ec", &sessions]), LIMIT)?.ok()?;
+    let out = interrupt(tracer)?;
+    let rows: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    // A relation, in mode AccessShare.
+    match rows.iter().any(|row| matches!(row[..], ["0", "1", "1", _])) {
+        true => Ok(()),
+        false => Err(format!("not one wait:\n{out}")),
+    }
 }
 
 /// `postgresql*:::query-start`, without -p: backends are processes that do not exist yet when the script starts.

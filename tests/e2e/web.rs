@@ -241,6 +241,15 @@ fn scripts(server: &Server) -> Result<(), String> {
             }
         }
     }
+    // A histogram for each URI and status, of as many as were sent.
+    let running = tracing("../web/aplatency.d", &[])?;
+    server.run(&["workload", "20x", "2", "/index.html"])?;
+    let out = running.stop(libc::SIGINT, LIMIT)?.ok()?;
+    let rows =
+        out.lines().filter_map(|line| line.split_once('|')?.1.split_whitespace().last()?.parse::<u64>().ok());
+    if rows.sum::<u64>() != 20 || !out.contains("/index.html 200, microseconds") {
+        return Err(format!("aplatency.d has no 20 requests\n{out}"));
+    }
     // The hooks, and an argument of each type.
     let text = "ap*:::handler-return { @[(int)arg0] = count(); } ap*:::process-request-return { \
                 this->r = (request_rec *)copyin(arg0, sizeof (request_rec)); \

@@ -12,6 +12,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("hits-static", "hits.c", &["-DSEMAPHORES", "-static", "-lpthread"]),
     ("args", "args.c", &[]),
     ("strings", "strings.c", &[]),
+    ("deeds", "deeds.c", &["-fno-omit-frame-pointer", "-lpthread"]),
     ("forks", "forks.c", &[]),
     ("late", "late.c", &[]),
     ("libduo.so", "lib.c", &["-fPIC", "-shared"]),

@@ -87,6 +87,7 @@ typedef struct fileinfo {
 	string fi_mount;
 	int fi_oflags;
 } fileinfo_t;
+/* A request gets its `part` just after block_io_start; when it is done, its bios are gone. */
 translator bufinfo_t < struct request *R > {
 	b_flags = (R->cmd_flags & 0xff) == 0 ? B_READ : (R->cmd_flags & 1) ? B_WRITE : 0;
 	b_bcount = R->__data_len;
@@ -97,11 +98,12 @@ translator bufinfo_t < struct request *R > {
 	b_bufsize = R->__data_len;
 	b_iodone = (uintptr_t)R->end_io;
 	b_error = 0;
-	b_edev = R->part == NULL ? 0 : R->part->bd_dev;
+	b_edev = R->part != NULL ? R->part->bd_dev : R->bio != NULL ? R->bio->bi_bdev->bd_dev : 0;
 };
 translator devinfo_t < struct request *R > {
 	dev_major = R->q->disk->major;
-	dev_minor = R->part == NULL ? R->q->disk->first_minor : R->part->bd_dev & 0xfffff;
+	dev_minor = R->part != NULL ? R->part->bd_dev & 0xfffff :
+	    R->bio != NULL ? R->bio->bi_bdev->bd_dev & 0xfffff : R->q->disk->first_minor;
 	dev_instance = R->q->disk->first_minor;
 	dev_name = stringof(R->q->disk->disk_name);
 	dev_statname = stringof(R->q->disk->disk_name);
@@ -187,6 +189,7 @@ typedef struct tcpsinfo {
 	string tcps_raddr;
 	int32_t tcps_state;
 } tcpsinfo_t;
+typedef struct tcplsinfo { int32_t tcps_state; } tcplsinfo_t;
 inline int TH_FIN = 0x01;
 inline int TH_SYN = 0x02;
 inline int TH_RST = 0x04;
@@ -291,6 +294,16 @@ translator tcpsinfo_t < struct sock *K > {
 	tcps_raddr = inet_ntoa(&K->__sk_common.skc_daddr);
 	tcps_state = K->__sk_common.skc_state;
 };
+/* Of state-change: the kernel tells of it before it stores the new state, which is arg2. */
+translator tcpsinfo_t < struct inet_sock *K > {
+	tcps_addr = (uintptr_t)K;
+	tcps_lport = K->sk.__sk_common.skc_num;
+	tcps_rport = ntohs(K->sk.__sk_common.skc_dport);
+	tcps_laddr = inet_ntoa(&K->sk.__sk_common.skc_rcv_saddr);
+	tcps_raddr = inet_ntoa(&K->sk.__sk_common.skc_daddr);
+	tcps_state = (int32_t)arg2;
+};
+translator tcplsinfo_t < struct inet_sock *K > { tcps_state = (int32_t)arg1; };
 translator tcpinfo_t < struct sock *K > {
 	tcp_sport = K->__sk_common.skc_num;
 	tcp_dport = ntohs(K->__sk_common.skc_dport);

@@ -82,6 +82,8 @@ pub fn tcp(btf: &Btf) -> Vec<Composite> {
     let with =
         |name, tracepoint, mask, value: u32| of_tcp(name, tracepoint).when(is(flags(mask), value as i32));
     let state = |name, old: Option<i32>, new: Option<i32>| {
+        // Of a change both states are asked for, and the socket still has the old one: see the library's translators.
+        let connection = if (old, new) == (None, None) { "struct inet_sock *" } else { "struct sock *" };
         let mut probe = Composite::new(name, "inet_sock_set_state");
         // sock.sk_protocol: not every connection is TCP's.
         probe = probe.when(is(field(btf, word(0), "sock", "sk_protocol"), IPPROTO_TCP));
@@ -95,7 +97,7 @@ pub fn tcp(btf: &Btf) -> Vec<Composite> {
             .translated("pktinfo_t *", "struct sock *", word(0))
             .also("csinfo_t *", "struct sock *")
             .also("ipinfo_t *", "struct sock *")
-            .also("tcpsinfo_t *", "struct sock *")
+            .also("tcpsinfo_t *", connection)
             .also("tcpinfo_t *", "struct sock *")
     };
     const ESTABLISHED: i32 = 1;
@@ -109,6 +111,9 @@ pub fn tcp(btf: &Btf) -> Vec<Composite> {
         with("accept-refused", SEND, RST, RST),
         state("connect-established", Some(SYN_SENT), Some(ESTABLISHED)),
         state("accept-established", Some(SYN_RECV), Some(ESTABLISHED)),
-        state("state-change", None, None).arg("int", word(1)).arg("int", word(2)),
+        state("state-change", None, None)
+            .also("tcplsinfo_t *", "struct inet_sock *")
+            .arg("int", word(1))
+            .arg("int", word(2)),
     ]
 }

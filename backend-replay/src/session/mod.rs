@@ -98,9 +98,12 @@ impl Replay {
     }
 
     fn matching(&self, desc: &ProbeDesc) -> Vec<ProbeId> {
+        let key = format!("alias:{}:{}", desc.provider, desc.module);
+        let module = self.meta(&key).unwrap_or(&desc.module);
+        let aliased = ProbeDesc { module: module.to_string(), ..desc.clone() };
         let fits = |probe: &&Probe| match desc.id {
             Some(id) => probe.id.0 == id,
-            None => desc.matches(&probe.provider, &probe.module, &probe.function, &probe.name),
+            None => aliased.matches(&probe.provider, &probe.module, &probe.function, &probe.name),
         };
         self.probes.values().filter(fits).map(|probe| probe.id).collect()
     }

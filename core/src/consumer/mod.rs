@@ -37,6 +37,10 @@ pub trait Host {
     fn ftruncate(&mut self);
     /// Local time, names of ports.
     fn environment(&self) -> &dyn Environment;
+    /// Are the columns CPU and ID shown before a record's data?
+    fn shows_numbers(&self) -> bool {
+        true
+    }
 }
 
 /// The output's reader has gone (EPIPE): leave quietly.
@@ -75,6 +79,7 @@ pub fn settings(options: &Options, target: Option<u32>) -> Settings {
     Settings {
         quiet: options.flag(opt::QUIET),
         raw_bytes: options.flag(opt::RAWBYTES),
+        strsize: options.number(opt::STRSIZE) as usize,
         stack_indent: options.number(opt::STACKINDENT) as usize,
         target,
         drop_tags: options.flag(opt::DROPTAGS),

@@ -172,8 +172,10 @@ impl Consumer<'_> {
         if self.settings.quiet && !flowindent {
             return false;
         }
+        let numbers = self.host.shows_numbers();
+        let shown_cpu = numbers.then_some(record.cpu);
         if !self.heading {
-            output::record::heading(&mut self.out, self.settings.quiet, flowindent);
+            output::record::heading(&mut self.out, self.settings.quiet, flowindent, numbers);
             self.heading = true;
         }
         let empty = "";
@@ -189,10 +191,10 @@ impl Consumer<'_> {
                 self.flow.resize_with(cpu + 1, Default::default);
             }
             if let Some(state) = self.flow.get_mut(cpu) {
-                output::record::flow_prefix(&mut self.out, state, record.cpu, &shown, record.clause.0);
+                output::record::flow_prefix(&mut self.out, state, shown_cpu, &shown, record.clause.0);
             }
         } else {
-            output::record::prefix(&mut self.out, record.cpu, &shown);
+            output::record::prefix(&mut self.out, shown_cpu, &shown);
         }
         true
     }
