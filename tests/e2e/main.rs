@@ -5,6 +5,7 @@
 //! What cannot run on this machine is counted as ignored, with the reason.
 
 mod exact;
+mod header;
 mod languages;
 mod libdtrace;
 mod postgres;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
     };
     for (area, tests) in [
         ("exact", exact::TESTS),
+        ("header", header::TESTS),
         ("languages", languages::TESTS),
         ("libdtrace", libdtrace::TESTS),
         ("postgres", postgres::TESTS),

@@ -19,7 +19,14 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("dlopener", "dlopener.c", &["-ldl"]),
     ("deep", "deep.c", &["-fomit-frame-pointer", "-lpthread"]),
     ("libmain", "libmain.c", &["-L.", "-lduo", "-Wl,-rpath,$ORIGIN"]),
+    ("nops", "nops.c", &[INCLUDE]),
+    ("nops-sem", "nops.c", &[INCLUDE, "-DSEMAPHORES"]),
+    ("nops-cc", "nops.cc", &[INCLUDE]),
+    ("nops-cc-sem", "nops.cc", &[INCLUDE, "-DSEMAPHORES"]),
 ];
+
+/// Where `<duotrace/sdt.h>` is.
+const INCLUDE: &str = concat!("-I", env!("CARGO_MANIFEST_DIR"), "/../include");
 
 /// The directory the programs are in.
 pub fn programs() -> Result<&'static Path, String> {

@@ -1,0 +1,61 @@
+/*
+ * sites: a load for ci/bench: one function or probe fired N times, and what a turn took of this thread's processor time.
+ *
+ *   sites KIND N [LENGTH]   KIND: nop5, nop1 (USDT probes sites:::nop5, sites:::nop1 of arguments i and a string of LENGTH
+ *                           bytes), push, endbr (functions at_push(i, string), at_endbr(i, string)), none (the loop alone)
+ *
+ * Prints "ns NS": nanoseconds a turn. A pause before lets tracers that attach late be there.
+ */
+#include <duotrace/sdt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* As <sys/sdt.h> plants it: the same note at a one-byte no-op. */
+#undef DUOTRACE_SDT_NOP
+#define DUOTRACE_SDT_NOP "nop"
+__attribute__((noinline)) static void nop1(long i, const char *s) { DTRACE_PROBE2(sites, nop1, i, s); }
+#undef DUOTRACE_SDT_NOP
+#define DUOTRACE_SDT_NOP ".byte 0x0f, 0x1f, 0x44, 0x00, 0x00"
+__attribute__((noinline)) static void nop5(long i, const char *s) { DTRACE_PROBE2(sites, nop5, i, s); }
+
+long at_push(long i, const char *s), at_endbr(long i, const char *s);
+__asm__(".globl at_push, at_endbr\n\t.type at_push,@function\n\t.type at_endbr,@function\n"
+	"at_push:\tpush %rbp\n\tmov %rsp,%rbp\n\tmov %rdi,%rax\n\tpop %rbp\n\tret\n\t.size at_push,.-at_push\n\t.balign 16\n"
+	"at_endbr:\tendbr64\n\tpush %rbp\n\tmov %rsp,%rbp\n\tmov %rdi,%rax\n\tpop %rbp\n\tret\n\t.size at_endbr,.-at_endbr\n");
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return 1e9 * t.tv_sec + t.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	const char *kind = argc > 1 ? argv[1] : "none";
+	long n = argc > 2 ? atol(argv[2]) : 100000, length = argc > 3 ? atol(argv[3]) : 8;
+	static char text[4096];
+	if (length >= 0 && length < (long)sizeof text)
+		memset(text, 'x', length);
+	void (*probe)(long, const char *) = !strcmp(kind, "nop5") ? nop5 : !strcmp(kind, "nop1") ? nop1 : 0;
+	long (*function)(long, const char *) = !strcmp(kind, "push") ? at_push : !strcmp(kind, "endbr") ? at_endbr : 0;
+	usleep(100000); /* for tracers that are late */
+	double start = now();
+	for (long i = 0; i < n; i++) {
+		if (probe)
+			probe(i, text);
+		else if (function)
+			function(i, text);
+		else
+			__asm__ volatile("" : "+r"(i));
+	}
+	double took = now() - start;
+	printf("ns %.1f\n", n ? took / n : 0.0);
+	fflush(stdout);
+	/* For who reads the statistics of the tracer's programs meanwhile. */
+	usleep(200000);
+	return 0;
+}
