@@ -14,4 +14,4 @@ pub mod session;
 pub mod synthetic;
 
 pub use event::Event;
-pub use session::Replay;
+pub use session::{LIBRARY, Replay};

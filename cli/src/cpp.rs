@@ -1,6 +1,7 @@
 //! `-C`: the system's C preprocessor.
 
 use duotrace_core::options::{Options, opt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -8,16 +9,18 @@ use std::process::{Command, Stdio};
 pub fn run(path: &Path, options: &Options) -> Result<String, String> {
     let program = options.text(opt::CPPPATH).unwrap_or("cpp");
     let mut command = Command::new(program);
-    command.args(match options.text(opt::STDC) {
-        Some("c") => &["-std=c99"][..],
-        Some("s") => &["-traditional-cpp"][..],
-        Some("t") => &["-std=gnu99", "-D__STDC__=0", "-Wno-builtin-macro-redefined"][..],
-        _ => &["-std=gnu99"][..],
-    });
+    // A program is called by its name, so that its messages begin with that.
+    command.arg0(Path::new(program).file_name().unwrap_or(program.as_ref()));
     // What dtrace(1M) defines. Without __GNUC__ the C library's headers are plain C.
     command.args(["-D__linux", "-D__unix", "-D__SVR4", "-D__Linux", "-Ulinux", "-Uunix", "-U__GNUC__"]);
     command.args(["-D__SUNW_D=1", "-D__SUNW_D_VERSION=0x02000000", "-D__SUNW_D_64"]);
     command.arg(if cfg!(target_arch = "x86_64") { "-D__amd64" } else { "-D__aarch64" });
+    command.args(match options.text(opt::STDC) {
+        Some("c") => &["-std=c99"][..],
+        Some("s") => &["-traditional-cpp"][..],
+        Some("t") => &["-std=gnu99", "-U__STDC__", "-D__STDC__=0", "-Wno-builtin-macro-redefined"][..],
+        _ => &["-std=gnu99"][..],
+    });
     if options.flag(opt::CPPHDRS) {
         command.arg("-H");
     }

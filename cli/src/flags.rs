@@ -123,6 +123,8 @@ pub struct Given {
     pub flags: Vec<(Flag, String)>,
     /// Everything else: `$1` and so on.
     pub args: Vec<String>,
+    /// Macro variables that stand in for this process's: those of a recording.
+    pub macros: Vec<(String, String)>,
 }
 
 impl Given {
@@ -187,6 +189,7 @@ pub fn parse(words: impl Iterator<Item = String>) -> Result<Given, String> {
     Ok(Given {
         flags: flags.into_iter().map(|(_, flag, value)| (flag, value)).collect(),
         args: matches.get_many::<String>("args").into_iter().flatten().cloned().collect(),
+        macros: Vec::new(),
     })
 }
 

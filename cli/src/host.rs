@@ -14,6 +14,8 @@ pub struct Console {
     file: Option<File>,
     /// `freopen()`: while this is set, output goes there.
     redirected: Option<File>,
+    /// A replay: what the script does to the system is said, not done.
+    refrains: bool,
     system: System,
 }
 
@@ -39,7 +41,21 @@ impl Console {
     /// Output to a file that is appended to (`-o`), or to standard output.
     pub fn open(path: Option<&str>) -> io::Result<Console> {
         let file = path.map(|path| OpenOptions::new().append(true).create(true).open(path)).transpose()?;
-        Ok(Console { file, redirected: None, system: System })
+        Ok(Console { file, redirected: None, refrains: false, system: System })
+    }
+}
+
+impl Console {
+    /// From now on no command is run and no file is written but that of `-o`: a recording may be anybody's.
+    pub fn refrain(&mut self) {
+        self.refrains = true;
+    }
+
+    fn refrained(&mut self, what: &str) -> bool {
+        if self.refrains {
+            self.warn(&format!("{what}() is not performed in a replay"));
+        }
+        self.refrains
     }
 }
 
@@ -70,6 +86,9 @@ impl Host for Console {
     }
 
     fn system(&mut self, command: &[u8]) {
+        if self.refrained("system") {
+            return;
+        }
         let result = Command::new("/bin/sh").arg("-c").arg(std::ffi::OsStr::from_bytes(command)).status();
         if let Err(error) = result {
             self.warn(&format!("system(): cannot run /bin/sh: {error}"));
@@ -77,6 +96,9 @@ impl Host for Console {
     }
 
     fn freopen(&mut self, path: Option<&[u8]>) -> Result<(), String> {
+        if self.refrained("freopen") {
+            return Ok(());
+        }
         self.redirected = match path {
             Some(path) => {
                 let path = std::path::Path::new(std::ffi::OsStr::from_bytes(path));
@@ -89,6 +111,9 @@ impl Host for Console {
 
     fn ftruncate(&mut self) {
         use std::io::Seek;
+        if self.refrained("ftruncate") {
+            return;
+        }
         let result = match self.redirected.as_mut().or(self.file.as_mut()) {
             Some(file) => file.set_len(0).and_then(|()| file.rewind()),
             None => Ok(()),
@@ -100,6 +125,12 @@ impl Host for Console {
 
     fn environment(&self) -> &dyn Environment {
         &self.system
+    }
+
+    /// As dtrace on Linux: with `_DTRACE_TESTING` in the environment the columns that differ from run to run are not
+    /// printed, so that outputs can be compared.
+    fn shows_numbers(&self) -> bool {
+        std::env::var_os("_DTRACE_TESTING").is_none()
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::flags::{Flag, Given};
 use crate::texts::{self, Named};
 use crate::{report, sys};
-use duotrace_core::backend::Session;
+use duotrace_core::backend::{LibraryPart, Session};
+use duotrace_core::ir::Program;
+use duotrace_core::probe::{Probe, ProbeId, is_glob};
 use duotrace_core::sema::{ProgramKind, ProgramText};
 use duotrace_replay::file::{FileError, Item, Machine, Reader, Schema};
 use duotrace_replay::record::{Plan, Recording, Summary};
@@ -60,6 +62,7 @@ pub fn meta(
     programs: &[ProgramText],
     names: &[Named],
     targets: &[u32],
+    library: &[LibraryPart<'_>],
 ) -> Vec<(String, String)> {
     let mut meta = vec![("duotrace".to_string(), env!("CARGO_PKG_VERSION").to_string())];
     let mut add = |name: &str, value: &str| meta.push((name.to_string(), value.to_string()));
@@ -69,6 +72,9 @@ pub fn meta(
         }
     }
     given.args.iter().for_each(|arg| add("arg", arg));
+    for (name, id) in sys::identities() {
+        add(&format!("macro:{name}"), &id.to_string());
+    }
     for (program, named) in programs.iter().zip(names) {
         let kind = KINDS.iter().find(|(kind, _)| *kind == program.kind).map_or("", |(_, name)| name);
         add("kind", kind);
@@ -78,6 +84,8 @@ pub fn meta(
     if let Some(target) = targets.first() {
         add("target", &target.to_string());
     }
+    // The types that its probes' arguments have: an edited script may want others of them.
+    library.iter().for_each(|part| add(duotrace_replay::LIBRARY, &format!("{}\n{}", part.words, part.text)));
     meta
 }
 
@@ -116,13 +124,44 @@ pub fn programs(replay: &Replay, given: &mut Given) -> (Vec<ProgramText>, Vec<Na
     (programs, names)
 }
 
+/// Other names of modules in descriptions, which only the traced system can resolve: `a.out` is the program itself.
+pub fn aliases(
+    program: &Program,
+    probe: &dyn Fn(ProbeId) -> Option<Probe>,
+    meta: &mut Vec<(String, String)>,
+) {
+    for enabling in program.clauses.iter().flat_map(|clause| &clause.probes) {
+        let desc = &enabling.desc;
+        let found = enabling.probes.first().and_then(|id| probe(*id));
+        let named = !desc.module.is_empty() && !is_glob(&desc.module);
+        if let Some(found) = found.filter(|found| named && found.module != desc.module) {
+            let alias = (format!("alias:{}:{}", desc.provider, desc.module), found.module);
+            if !meta.contains(&alias) {
+                meta.push(alias);
+            }
+        }
+    }
+}
+
+/// The macro variables of the tracer that recorded: `$pid`, `$uid`, ...
+pub fn macros(replay: &Replay) -> Vec<(String, String)> {
+    let named = |(key, value): &(String, String)| {
+        let name = key.strip_prefix("macro:")?;
+        let known = sys::identities().iter().any(|(known, _)| *known == name);
+        // A number and nothing else: it becomes program text.
+        (known && value.parse::<i64>().is_ok()).then(|| (name.to_string(), value.clone()))
+    };
+    replay.overview().meta.iter().filter_map(named).collect()
+}
+
 /// A session that also fills a file.
-pub fn recording(
+pub fn recording<'a>(
     path: &str,
     session: Box<dyn Session>,
     plan: Plan,
     meta: &[(String, String)],
-) -> Result<Recording<BufWriter<File>>, String> {
+    probe: &'a dyn Fn(ProbeId) -> Option<Probe>,
+) -> Result<Recording<'a, BufWriter<File>>, String> {
     for note in &plan.notes {
         report::line(&format!("not recorded: {note}"));
     }
@@ -130,7 +169,7 @@ pub fn recording(
     let file = file.map_err(|error| format!("failed to open {path}: {}", texts::reason(&error)))?;
     let meta: Vec<(&str, &str)> = meta.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let machine = Machine::here(sys::wall_offset());
-    Recording::new(session, plan, BufWriter::new(file), machine, &meta)
+    Recording::new(session, plan, BufWriter::new(file), machine, &meta, probe)
         .map_err(|error| format!("failed to write {path}: {error}"))
 }
 
@@ -141,7 +180,7 @@ pub fn report(path: &str, summary: &Summary) {
         text.push_str(&format!(", {} lost", summary.lost));
     }
     if summary.unknown > 0 {
-        text.push_str(&format!(", {} of probes that appeared later left out", summary.unknown));
+        text.push_str(&format!(", {} of unknown probes left out", summary.unknown));
     }
     report::line(&text);
 }

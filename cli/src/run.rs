@@ -42,6 +42,10 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
     }
     if given.has(Flag::Version) {
         println!("dtrace: duotrace {}: D 2.0", env!("CARGO_PKG_VERSION"));
+        if given.has(Flag::Verbose) {
+            // The version of the language as dtrace(8) has it; __SUNW_D_VERSION is the same number.
+            println!("This is DTrace 2.0.0");
+        }
         return Ok(0);
     }
     let choice = backends::choice(given).map_err(fail)?;
@@ -76,6 +80,7 @@ fn over_recording(given: &Given, path: &str, mut options: Options) -> Result<u8,
         (programs, names) = recorded;
         options = self::options(&given, Choice::Ebpf)?;
     }
+    given.macros = replay::macros(&replay);
     let target = replay.meta("target").and_then(|pid| pid.parse().ok()).unwrap_or(0);
     trace(&given, options, programs, &names, &[target], &mut replay)
 }
@@ -92,8 +97,9 @@ pub fn trace(
     if programs.is_empty() && given.has(Flag::List) {
         return list::all(backend, given.has(Flag::Verbose)).map_err(|error| refused("", &error));
     }
-    let meta = replay::meta(given, &programs, names, targets);
-    let mut compiler = Compiler { given, names, first: 0, target: targets.first().copied() };
+    let mut meta = replay::meta(given, &programs, names, targets, &backend.library());
+    let mut compiler =
+        Compiler { given, names, first: 0, target: targets.first().copied(), macros: given.macros.clone() };
     let compiled = compiler.compile(programs, &mut options, backend)?;
     if given.has(Flag::List) {
         return Ok(list::program(backend, &compiled, given.has(Flag::Verbose)));
@@ -138,6 +144,9 @@ pub fn trace(
     let mut console = Console::open(output).map_err(|error| {
         fail(format!("failed to open output file '{}': {}", output.unwrap_or(""), texts::reason(&error)))
     })?;
+    if given.has(Flag::Replay) {
+        console.refrain();
+    }
     sys::watch_signals();
     let mut run = |session: &mut dyn Session| {
         let probe = |id| backend.probe(id).cloned();
@@ -147,7 +156,9 @@ pub fn trace(
     };
     let finished = match (record, plan) {
         (Some(path), Some(plan)) => {
-            let mut recording = replay::recording(path, session, plan, &meta).map_err(fail)?;
+            let probe = |id| backend.probe(id).cloned();
+            replay::aliases(&compiled.program, &probe, &mut meta);
+            let mut recording = replay::recording(path, session, plan, &meta, &probe).map_err(fail)?;
             let finished = run(&mut recording)?;
             replay::report(path, &recording.summary());
             finished
@@ -216,6 +227,8 @@ struct Compiler<'a> {
     /// Index of the first program: libraries stand before.
     first: usize,
     target: Option<u32>,
+    /// Macro variables that a recording brings along.
+    macros: Vec<(String, String)>,
 }
 
 impl Compiler<'_> {
@@ -232,6 +245,8 @@ impl Compiler<'_> {
         args.extend(self.given.args.iter().cloned());
         let mut macros: std::collections::BTreeMap<String, String> =
             sys::identities().into_iter().map(|(name, id)| (name.to_string(), id.to_string())).collect();
+        // Those of the tracer that recorded: what a script compares with its own process is in the recording.
+        macros.extend(self.macros.iter().cloned());
         if let Some(target) = self.target {
             macros.insert("target".to_string(), target.to_string());
         }

@@ -102,7 +102,7 @@ pub fn libraries(options: &Options) -> Result<Vec<ProgramText>, TextError> {
     let mut order = Vec::new();
     let mut done = BTreeSet::new();
     for name in libraries.keys() {
-        visit(name, &libraries, &mut done, &mut order);
+        visit(name, &libraries, &mut Vec::new(), &mut done, &mut order)?;
     }
     Ok(order
         .into_iter()
@@ -115,21 +115,32 @@ pub fn libraries(options: &Options) -> Result<Vec<ProgramText>, TextError> {
         .collect())
 }
 
-/// Depth first; a cycle is left to the compiler, which then misses names.
+/// Depth first. `path`: the libraries that lead here.
 fn visit(
     name: &str,
     libraries: &BTreeMap<String, (PathBuf, String)>,
+    path: &mut Vec<String>,
     done: &mut BTreeSet<String>,
     order: &mut Vec<String>,
-) {
-    let Some((_, text)) = libraries.get(name) else { return };
-    if !done.insert(name.to_string()) {
-        return;
+) -> Result<(), TextError> {
+    if let Some(start) = path.iter().position(|other| other == name) {
+        let cycle = path.get(start..).unwrap_or(&[]).join(" -> ");
+        return Err(format!("library dependency cycle: {cycle} -> {name}"));
     }
+    let Some((file, text)) = libraries.get(name).filter(|_| done.insert(name.to_string())) else {
+        return Ok(());
+    };
+    path.push(name.to_string());
     for line in text.lines().filter(|line| line.trim_start().starts_with('#')) {
-        if let Some((_, other)) = line.split_once("depends_on library ") {
-            visit(other.trim(), libraries, done, order);
+        let Some((_, other)) = line.split_once("depends_on library ") else { continue };
+        let other = other.trim();
+        if !libraries.contains_key(other) {
+            let message = format!("library {} depends on {other}, which is in no library directory", file.display());
+            return Err(message);
         }
+        visit(other, libraries, path, done, order)?;
     }
+    path.pop();
     order.push(name.to_string());
+    Ok(())
 }

@@ -30,8 +30,8 @@ pub trait Backend {
     fn type_source(&mut self) -> Option<&mut dyn TypeSource>;
 
     /// D that goes with this backend's probes: types and translators of their arguments.
-    fn library(&self) -> &'static [LibraryPart] {
-        &[]
+    fn library(&self) -> Vec<LibraryPart<'_>> {
+        Vec::new()
     }
 
     /// Prepares a program for running: compiles it, loads it, attaches nothing yet.
@@ -42,11 +42,11 @@ pub trait Backend {
 /// A part of the D library: compiled only when a script, or a part that a script needs, mentions one of its words,
 /// so that a script which needs none pays nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct LibraryPart {
-    /// Words that call for the part.
-    pub words: &'static [&'static str],
+pub struct LibraryPart<'a> {
+    /// Words that call for the part, between spaces.
+    pub words: &'a str,
     /// D: declarations, inlines, translators.
-    pub text: &'static str,
+    pub text: &'a str,
 }
 
 /// Answer of [`Backend::match_probes`].

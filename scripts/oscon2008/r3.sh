@@ -60,12 +60,15 @@ status) key='lltostr(this->r->status)' ;;
 *) usage ;;
 esac
 
-head='' format='' list=''
+head='' format='' list='' calls=''
 for column in ${columns:-c t s b}; do
 	case $column in
 	c) head="$head     COUNT" format="$format %@9d" list="$list @count," ;;
 	t) head="$head    AVG us" format="$format %@9d" list="$list @time," ;;
-	s) head="$head AVG CALLS" format="$format %@9d" list="$list @calls," ;;
+	s)
+		head="$head AVG CALLS" format="$format %@9d" list="$list @calls,"
+		calls='syscall:::entry /self->request/ { self->calls++; }'
+		;;
 	b) head="$head        BYTES" format="$format %@12d" list="$list @bytes," ;;
 	esac
 done
@@ -105,11 +108,7 @@ ap*::ap_read_request:read-request-failure
 	self->request = 0;
 }
 
-syscall:::entry
-/self->request/
-{
-	self->calls++;
-}
+'"$calls"'
 
 ap*:::process-request-return
 /self->start && self->request == arg0/

@@ -31,8 +31,6 @@ pub(super) mod slot {
     pub const BUFFER: i16 = -56;
     /// The address that is being read, for the fault.
     pub const ADDRESS: i16 = -64;
-    /// Non-zero: the record goes to this speculation.
-    pub const SPECULATION: i16 = -72;
     /// The speculation to free when the record is out.
     pub const RELEASE: i16 = -80;
     pub const FIRST_HOLD: i16 = -88;

@@ -276,9 +276,17 @@ impl Gen<'_> {
                 self.free_temps(mark);
                 Ok(())
             }
+            ExprKind::Const(0) => {
+                self.zero(to, super::layout::round8(size));
+                Ok(())
+            }
             ExprKind::Assign { place, value } => {
                 self.bytes(value, to)?;
                 let place = self.prepare(place)?;
+                if let (ExprKind::Const(0), true) = (&value.kind, self.delete_element(&place)) {
+                    self.finish_place(place);
+                    return Ok(());
+                }
                 self.copy_to_place(&place, to, size)?;
                 self.finish_place(place);
                 Ok(())

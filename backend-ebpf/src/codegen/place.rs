@@ -64,6 +64,19 @@ impl Gen<'_> {
                     {
                         constant = *n as u32;
                     }
+                    Some(Expr { kind: ExprKind::Binary(BinaryOp::Mul, index, each), .. })
+                        if matches!(each.kind, ExprKind::Const(n) if n == i64::from(width))
+                            && size >= width =>
+                    {
+                        // An element of an array: the index is what a fault shows.
+                        self.scalar(index)?;
+                        self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
+                        let object = if let Ty::Bytes(n) = ty { n } else { size };
+                        let last = (object / width).saturating_sub(1);
+                        self.fault_if(Cond::Gt, last as i32, Fault::Index, true);
+                        self.alu(Alu::Mul, Reg::R0, width as i32);
+                        prepared.index = Some(self.hold()?);
+                    }
                     Some(offset) => {
                         self.scalar(offset)?;
                         self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
@@ -360,6 +373,15 @@ impl Gen<'_> {
         self.alu(Alu::Or, Reg::R0, Reg::R2);
         self.put(value);
         Ok(())
+    }
+
+    /// Deletes an element. `false`: the place is none.
+    pub fn delete_element(&mut self, place: &Prepared) -> bool {
+        let Base::Element { map, key, .. } = place.base else { return false };
+        self.asm.load_map(Reg::R1, map);
+        self.frame_ptr(Reg::R2, key);
+        self.asm.call(Helper::MapDeleteElem);
+        true
     }
 
     /// Stores a scalar element: zero deletes it, a new one is inserted, a full table is a drop.

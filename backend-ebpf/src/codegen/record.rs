@@ -23,15 +23,14 @@ impl Gen<'_> {
         self.plan.record_at + event::HEADER + offset
     }
 
-    /// Before the body: no action has been reached, no speculation chosen.
+    /// Before the body: no action has been reached.
     pub fn start_record(&mut self, clause: &Clause) {
         if clause.record.present {
             for word in 0..clause.record.actions.len().div_ceil(64) as u32 {
                 self.frame_store_imm(self.field_at(word * 8), 0);
             }
         }
-        if has_effect(&clause.body, &[Effect::Speculate, Effect::Commit, Effect::Discard]) {
-            self.emit(Insn::st(Size::DW, Reg::R10, slot::SPECULATION, 0));
+        if has_effect(&clause.body, &[Effect::Commit, Effect::Discard]) {
             self.emit(Insn::st(Size::DW, Reg::R10, slot::RELEASE, 0));
         }
     }
@@ -222,10 +221,6 @@ impl Gen<'_> {
             return;
         }
         let skip = self.asm.label();
-        if has_effect(&clause.body, &[Effect::Speculate]) {
-            self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::SPECULATION);
-            self.asm.jump_if(Cond::Ne, Reg::R1, 0, skip);
-        }
         if clause.record.present {
             self.asm.mov(Reg::R1, 0);
             for word in 0..clause.record.actions.len().div_ceil(64) as u32 {

@@ -83,16 +83,21 @@ impl Gen<'_> {
                 self.asm.call(Helper::SendSignal);
             }
             Effect::Speculate => {
-                // A speculation that is not in use swallows the record.
+                // A number that is too great is a fault; a speculation that is not in use ends the clause, as in
+                // illumos: nothing after speculate() happens.
+                let invalid = self.fault(Fault::IllOp, false);
+                self.asm.jump_if(Cond::Gt, Reg::R0, self.plan.nspec as i32, invalid);
                 let (bad, end) = (self.asm.label(), self.asm.label());
                 self.speculation_state(bad);
                 self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
                 self.asm.jump_if(Cond::Ne, Reg::R1, 0, end);
                 self.asm.bind(bad);
-                self.emit(Insn::st(Size::DW, Reg::R10, slot::SPECULATION, -1));
+                self.asm.ret(0);
                 self.asm.bind(end);
             }
             Effect::Commit | Effect::Discard => {
+                let invalid = self.fault(Fault::IllOp, false);
+                self.asm.jump_if(Cond::Gt, Reg::R0, self.plan.nspec as i32, invalid);
                 // The number is free again only after the record that ends it is out: see `release_speculation`.
                 self.asm.store(Size::DW, Reg::R10, slot::RELEASE, Reg::R0);
             }

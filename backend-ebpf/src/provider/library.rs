@@ -5,24 +5,14 @@
 use duotrace_core::backend::LibraryPart;
 
 /// Parts in order of dependence.
-pub const LIBRARY: &[LibraryPart] = &[
+pub const LIBRARY: &[LibraryPart<'static>] = &[
     // The virtual providers' types stand with their data.
     LibraryPart {
-        words: &["request_rec", "conn_rec", "process-request", "read-request", "proxy-run", "ap*"],
+        words: "request_rec conn_rec process-request read-request proxy-run ap*",
         text: include_str!("../../providers/ap.d"),
     },
     LibraryPart {
-        words: &[
-            "proc:",
-            "sched:",
-            ":create",
-            "wakeup",
-            "signal-",
-            "off-cpu",
-            "enqueue",
-            "dequeue",
-            "change-pri",
-        ],
+        words: "proc: sched: :create wakeup signal- off-cpu enqueue dequeue change-pri",
         text: r"
 translator psinfo_t < struct task_struct *T > {
 	pr_nlwp = T->signal->nr_threads;
@@ -58,7 +48,7 @@ inline int PR_ISSYS = 0x1000;
 ",
     },
     LibraryPart {
-        words: &["io:", "bufinfo_t", "B_READ", "B_WRITE"],
+        words: "io: bufinfo_t B_READ B_WRITE",
         text: r#"
 inline int B_BUSY = 0x000001;
 inline int B_DONE = 0x000002;
@@ -131,7 +121,7 @@ translator fileinfo_t < struct request *R > {
 "#,
     },
     LibraryPart {
-        words: &["ip:", "tcp:", "udp:", "connect-", "accept-", "state-change"],
+        words: "ip: tcp: udp: connect- accept- state-change",
         text: r#"
 typedef struct pktinfo { uintptr_t pkt_addr; } pktinfo_t;
 typedef struct csinfo { uintptr_t cs_addr; uint64_t cs_cid; pid_t cs_pid; } csinfo_t;

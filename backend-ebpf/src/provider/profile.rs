@@ -42,6 +42,9 @@ const UNITS: [(&str, u64); 15] = [
 const SECOND: u64 = 1_000_000_000;
 
 /// Period in nanoseconds and whether on every CPU; `None` when it is no such name.
+/// The shortest period of a timer, as dtrace(7) has it: what fires more often leaves no time for anything else.
+const SHORTEST: u64 = SECOND / 5000;
+
 fn parse(name: &str) -> Option<(u64, bool)> {
     let (rest, every_cpu) = match name.strip_prefix("profile-") {
         Some(rest) => (rest, true),
@@ -54,7 +57,7 @@ fn parse(name: &str) -> Option<(u64, bool)> {
     let (_, each) = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name))?;
     let period = if *each == 0 { SECOND / number } else { number.checked_mul(*each)? };
     // The kernel refuses periods with the top bit set.
-    (period > 0 && period < 1 << 63).then_some((period, every_cpu))
+    (period >= SHORTEST && period < 1 << 63).then_some((period, every_cpu))
 }
 
 pub fn find(search: &mut Search<'_>) {

@@ -80,8 +80,8 @@ impl Backend for Ebpf {
         Some(&mut self.types)
     }
 
-    fn library(&self) -> &'static [LibraryPart] {
-        crate::provider::LIBRARY
+    fn library(&self) -> Vec<LibraryPart<'_>> {
+        crate::provider::LIBRARY.to_vec()
     }
 
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {

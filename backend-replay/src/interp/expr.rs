@@ -141,6 +141,9 @@ impl<'a> Firing<'a> {
             ExprKind::Assign { place, value } => {
                 let object = self.bytes(value)?;
                 let place = self.prepare(place)?;
+                if let (ExprKind::Const(0), true) = (&value.kind, self.delete_element(&place)) {
+                    return Ok(object);
+                }
                 self.write_object(&place, &object)?;
                 object
             }

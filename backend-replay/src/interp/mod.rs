@@ -33,6 +33,8 @@ pub enum Halt {
     Fault(Fault, u64),
     /// The event does not have what the script asks for: its D name.
     Lacks(String),
+    /// The clause ends, and nothing is told: speculate() of a speculation that is not in use.
+    Quietly,
 }
 
 /// What an evaluation gives.
@@ -157,7 +159,6 @@ impl Machine {
             clause: ClauseId(0),
             fault: None,
             action: 1,
-            speculation: None,
             release: 0,
         };
         firing.run(clauses)
@@ -187,8 +188,6 @@ struct Firing<'a> {
     fault: Option<(FaultEvent, u32)>,
     /// Number of the present action, from 1.
     action: u32,
-    /// The clause is speculative: `Some(false)`, its record is thrown away.
-    speculation: Option<bool>,
     /// The speculation to free when the record is out, or 0.
     release: u64,
 }
@@ -197,7 +196,7 @@ impl<'a> Firing<'a> {
     fn run(&mut self, clauses: &[ClauseId]) -> Result<(), String> {
         for id in clauses {
             match self.clause(*id) {
-                Ok(Ended::Normally) => {}
+                Ok(Ended::Normally) | Err(Halt::Quietly) => {}
                 Ok(Ended::Exited) => return Ok(()),
                 Err(Halt::Lacks(what)) => return Err(what),
                 Err(Halt::Fault(fault, address)) => {
@@ -228,7 +227,7 @@ impl<'a> Firing<'a> {
         let mut ended = Ended::Normally;
         for id in errors {
             match self.clause(id) {
-                Ok(Ended::Normally) => {}
+                Ok(Ended::Normally) | Err(Halt::Quietly) => {}
                 Ok(Ended::Exited) => {
                     ended = Ended::Exited;
                     break;
@@ -254,7 +253,7 @@ impl<'a> Firing<'a> {
         // Scratch memory is the clause's.
         self.machine.scratch.clear();
         let Some(clause) = self.program.clauses.get(id.0 as usize) else { return Ok(Ended::Normally) };
-        (self.clause, self.action, self.speculation, self.release) = (id, 1, None, 0);
+        (self.clause, self.action, self.release) = (id, 1, 0);
         if let Some(predicate) = &clause.predicate
             && self.scalar(predicate)? == 0
         {
@@ -308,16 +307,29 @@ impl<'a> Firing<'a> {
         match effect {
             Effect::ExitFlag => self.machine.exiting = true,
             Effect::Speculate => {
-                let in_use = self.speculation_slot(argument).is_some_and(|slot| *slot);
-                self.speculation = Some(in_use);
+                self.check_speculation(argument)?;
+                if !self.speculation_slot(argument).is_some_and(|slot| *slot) {
+                    return Err(Halt::Quietly);
+                }
             }
-            Effect::Commit | Effect::Discard => self.release = argument,
+            Effect::Commit | Effect::Discard => {
+                self.check_speculation(argument)?;
+                self.release = argument;
+            }
             Effect::Raise | Effect::Stop | Effect::Chill | Effect::Panic | Effect::Breakpoint => {
                 // One word for each kind and probe is enough to say what did not happen.
                 if self.machine.refrained.len() < 1024 {
                     self.machine.refrained.push(Refrained { effect, probe: self.event.probe, argument });
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// A number that no speculation can have is a fault; 0 is none.
+    fn check_speculation(&self, id: u64) -> Res {
+        if id > self.machine.speculations.len() as u64 {
+            return Err(Halt::Fault(Fault::IllOp, 0));
         }
         Ok(())
     }

@@ -125,7 +125,7 @@ impl<'a> Firing<'a> {
         let layout = &clause.record;
         let presence = self.machine.record.get(..layout.actions.len().div_ceil(64) * 8);
         let reached = !layout.present || presence.is_some_and(|bits| bits.iter().any(|byte| *byte != 0));
-        if !layout.actions.is_empty() && reached && self.speculation != Some(false) {
+        if !layout.actions.is_empty() && reached {
             let event = Delivered::Record {
                 probe: self.probe_id(),
                 provider_pid: self.event.pid,

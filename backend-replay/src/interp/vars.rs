@@ -197,6 +197,17 @@ impl<'a> Firing<'a> {
         };
         // A constant was checked by the compiler, as far as the memory goes.
         let limit = if matches!(offset.kind, ExprKind::Const(_)) { memory } else { object };
+        // An element of an array: the index is what a fault shows.
+        if let ExprKind::Binary(BinaryOp::Mul, index, each) = &offset.kind
+            && matches!(each.kind, ExprKind::Const(n) if n as u64 == width)
+            && limit >= width
+        {
+            let index = self.scalar(index)?;
+            return match index < limit / width {
+                true => Ok((index * width) as usize),
+                false => Err(Halt::Fault(Fault::Index, index)),
+            };
+        }
         let at = self.scalar(offset)?;
         if limit < width || at > limit - width {
             return Err(Halt::Fault(Fault::BadAddr, at));
@@ -331,6 +342,15 @@ impl<'a> Firing<'a> {
         };
         object.resize(size, 0);
         Ok(object)
+    }
+
+    /// Deletes an element. `false`: the place is none.
+    pub(super) fn delete_element(&mut self, place: &Prepared) -> bool {
+        let element = matches!(place.base, Base::Element(..));
+        if element {
+            self.machine.vars.remove(&place.base);
+        }
+        element
     }
 
     /// Stores an object.

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::file::{Field as Carried, Schema};
 use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::*;
-use duotrace_core::probe::{Probe, ProbeId};
+use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A program that records.
@@ -29,6 +29,8 @@ struct Recorder {
     values: Vec<What>,
     /// Offsets and types, by `values`.
     fields: Vec<Field>,
+    /// What events of its probes carry in the file.
+    carried: Vec<Carried>,
 }
 
 /// What a field of a recorder's record is.
@@ -106,10 +108,25 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
     };
     for (set, probes) in sets {
         let merged = merge(set.iter().filter_map(|index| reads.get(*index)));
-        plan.add(program, &set, &probes, &merged, exiting, &clocks);
+        // By number: so it is asked for nothing that appears later.
+        let desc = ProbeDesc { id: probes.first().map(|id| id.0), ..ProbeDesc::default() };
+        let enabling = Enabling { desc, probes: probes.iter().copied().collect(), span: Span::default() };
+        plan.add(vec![enabling], &merged, exiting, &clocks);
         let fields = carried(&merged);
         let known = probes.iter().filter_map(|id| probe(*id));
         plan.schemas.extend(known.map(|probe| Schema { probe, fields: fields.clone() }));
+    }
+    // Probes that appear later may be of any clause; what the others read does not run there and is left empty.
+    let later = |enabling: &&Enabling| enabling.desc.id.is_none() && !enabling.desc.provider.is_empty();
+    let descs = program.clauses.iter().flat_map(|clause| &clause.probes).filter(later);
+    let mut enablings: Vec<Enabling> = Vec::new();
+    for enabling in descs.filter(|enabling| !enabling.probes.iter().any(is_error)) {
+        if !enablings.iter().any(|known| known.desc == enabling.desc) {
+            enablings.push(Enabling { probes: Vec::new(), ..enabling.clone() });
+        }
+    }
+    if !enablings.is_empty() {
+        plan.add(enablings, &merge(reads.iter()), exiting, &clocks);
     }
     plan.schemas.sort_by_key(|schema| schema.probe.id);
     plan.notes.sort();
@@ -196,12 +213,10 @@ fn carried(reads: &Reads) -> Vec<Carried> {
 }
 
 impl Plan {
-    /// Adds the clause that records what a set of clauses has read.
+    /// Adds the clause that records what a set of clauses has read at these probes.
     fn add(
         &mut self,
-        original: &Program,
-        set: &[usize],
-        probes: &BTreeSet<ProbeId>,
+        probes: Vec<Enabling>,
         reads: &Reads,
         exiting: VarId,
         clocks: &[(Builtin, VarId)],
@@ -269,14 +284,14 @@ impl Plan {
             let exit = Stmt::Effect { effect: Effect::ExitFlag, args: Vec::new(), span };
             body.push(Stmt::If { cond: is(exiting, STATUS, 1), then: vec![exit], otherwise: Vec::new() });
         }
-        let enabling = |index: &usize| {
-            let clause = original.clauses.get(*index)?;
-            let desc = clause.probes.first().map(|enabling| enabling.desc.clone()).unwrap_or_default();
-            Some(Enabling { desc, probes: probes.iter().copied().collect(), span: clause.span })
-        };
-        let probes = set.first().and_then(enabling).into_iter().collect();
-        self.recorders.push(Recorder { values: whats, fields: record.fields.clone() });
+        self.recorders.push(Recorder { values: whats, fields: record.fields.clone(), carried: carried(reads) });
         self.program.clauses.push(Clause { probes, predicate: None, body, record, span });
+    }
+
+    /// What is known of a probe that appeared while the recorder ran.
+    pub(super) fn late(&self, clause: ClauseId, probe: Probe) -> Option<Schema> {
+        let recorder = self.recorders.get(clause.0.checked_sub(self.first)? as usize)?;
+        Some(Schema { probe, fields: recorder.carried.clone() })
     }
 
     /// Makes an event of a recorder's record; `symbol` hears of addresses that are shown by name.

@@ -7,8 +7,9 @@ use duotrace_core::aggregate::Aggregation;
 use duotrace_core::backend::{BackendError, Event as Delivered, Session, Sink};
 use duotrace_core::diagnostic::SourceMap;
 use duotrace_core::ir::{AggId, ClauseId, SymbolKind, Ty};
+use duotrace_core::probe::{Probe, ProbeId};
 use duotrace_core::record::{Symbol, Symbols};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::time::Instant;
 
@@ -19,14 +20,17 @@ const MOST_SYMBOLS: usize = 1 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub events: u64,
-    /// Events that could not be written: of probes that appeared later.
+    /// Events that could not be written: of probes that nobody knows.
     pub unknown: u64,
     /// Records that the kernel lost.
     pub lost: u64,
 }
 
 /// A session of a program that [`super::plan`] has made, and the file it fills.
-pub struct Recording<W: Write> {
+pub struct Recording<'a, W: Write> {
+    /// Knows the probes, also those that appear while it runs.
+    names: &'a dyn Fn(ProbeId) -> Option<Probe>,
+    declared: HashSet<ProbeId>,
     inner: Box<dyn Session>,
     plan: Plan,
     writer: Option<Writer<W>>,
@@ -40,6 +44,8 @@ pub struct Recording<W: Write> {
 
 /// Takes the recorder's records out of the stream.
 struct Tap<'a, W: Write> {
+    names: &'a dyn Fn(ProbeId) -> Option<Probe>,
+    declared: &'a mut HashSet<ProbeId>,
     plan: &'a Plan,
     writer: &'a mut Option<Writer<W>>,
     event: &'a mut Event,
@@ -79,9 +85,16 @@ impl<W: Write> Sink for Tap<'_, W> {
                         }
                     }
                 }
-                if let Some(writer) = self.writer
-                    && let Err(error) = writer.event(self.event)
-                {
+                let Some(writer) = self.writer else { return };
+                let written = declare(writer, self.plan, self.declared, self.names, *probe, *clause);
+                let written = written.and_then(|known| match known {
+                    true => writer.event(self.event),
+                    false => {
+                        self.summary.unknown += 1;
+                        Ok(())
+                    }
+                });
+                if let Err(error) = written {
                     *self.failed = Some(error);
                     *self.writer = None;
                 }
@@ -96,7 +109,25 @@ impl<W: Write> Sink for Tap<'_, W> {
     }
 }
 
-impl<W: Write> Recording<W> {
+/// Sees to it that the file knows a probe; `false` where nobody does.
+fn declare<W: Write>(
+    writer: &mut Writer<W>,
+    plan: &Plan,
+    declared: &mut HashSet<ProbeId>,
+    names: &dyn Fn(ProbeId) -> Option<Probe>,
+    probe: ProbeId,
+    clause: ClauseId,
+) -> Result<bool, FileError> {
+    if declared.contains(&probe) {
+        return Ok(true);
+    }
+    let Some(schema) = names(probe).and_then(|known| plan.late(clause, known)) else { return Ok(false) };
+    writer.probes(&[schema])?;
+    declared.insert(probe);
+    Ok(true)
+}
+
+impl<'a, W: Write> Recording<'a, W> {
     /// `inner` has loaded the plan's program. `meta` is what the file says about itself.
     pub fn new(
         inner: Box<dyn Session>,
@@ -104,11 +135,14 @@ impl<W: Write> Recording<W> {
         out: W,
         machine: Machine,
         meta: &[(&str, &str)],
-    ) -> Result<Recording<W>, FileError> {
+        names: &'a dyn Fn(ProbeId) -> Option<Probe>,
+    ) -> Result<Recording<'a, W>, FileError> {
         let mut writer = Writer::new(out, machine)?;
         writer.meta(meta)?;
         writer.probes(&plan.schemas)?;
         Ok(Recording {
+            names,
+            declared: plan.schemas.iter().map(|schema| schema.probe.id).collect(),
             inner,
             plan,
             writer: Some(writer),
@@ -133,6 +167,8 @@ impl<W: Write> Recording<W> {
         act: impl FnOnce(&mut dyn Session, &mut dyn Sink) -> Result<(), BackendError>,
     ) -> Result<(), BackendError> {
         let mut tap = Tap {
+            names: self.names,
+            declared: &mut self.declared,
             plan: &self.plan,
             writer: &mut self.writer,
             event: &mut self.event,
@@ -192,14 +228,14 @@ impl<W: Write> Recording<W> {
     }
 }
 
-impl<W: Write> Drop for Recording<W> {
+impl<W: Write> Drop for Recording<'_, W> {
     /// A run that was broken off still leaves a whole file, as far as that goes.
     fn drop(&mut self) {
         let _ = self.finish();
     }
 }
 
-impl<W: Write> Session for Recording<W> {
+impl<W: Write> Session for Recording<'_, W> {
     fn start(&mut self, sink: &mut dyn Sink) -> Result<(), BackendError> {
         self.through(sink, |session, sink| session.start(sink))
     }

@@ -14,7 +14,9 @@ mod tests;
 use crate::event::Event;
 use crate::file::{FileError, Item, Machine, Overview, Reader, Schema, skim};
 use crate::synthetic;
-use duotrace_core::backend::{Backend, BackendError, LoadError, ProbeMatch, Session, TypeSource};
+use duotrace_core::backend::{
+    Backend, BackendError, LibraryPart, LoadError, ProbeMatch, Session, TypeSource,
+};
 use duotrace_core::ir::Program;
 use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId, is_glob};
@@ -96,9 +98,14 @@ impl Replay {
     }
 
     fn matching(&self, desc: &ProbeDesc) -> Vec<ProbeId> {
+        let key = format!("alias:{}:{}", desc.provider, desc.module);
+        let module = self.meta(&key).unwrap_or(&desc.module);
+        let aliased = ProbeDesc { module: module.to_string(), ..desc.clone() };
         let fits = |probe: &&Probe| match desc.id {
             Some(id) => probe.id.0 == id,
-            None => desc.matches(&probe.provider, &probe.module, &probe.function, &probe.name),
+            None => {
+                aliased.matches(&probe.provider, &probe.module, &probe.function, &probe.name)
+            }
         };
         self.probes.values().filter(fits).map(|probe| probe.id).collect()
     }
@@ -139,6 +146,10 @@ impl Source {
     }
 }
 
+/// The name that parts of the recording backend's D library have in a recording: the words that call for the part, a
+/// line break, its text.
+pub const LIBRARY: &str = "library";
+
 impl Backend for Replay {
     fn name(&self) -> &'static str {
         "replay"
@@ -175,6 +186,12 @@ impl Backend for Replay {
 
     fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
         None
+    }
+
+    fn library(&self) -> Vec<LibraryPart<'_>> {
+        let parts = self.overview.meta.iter().filter(|(key, _)| key == LIBRARY);
+        let parts = parts.filter_map(|(_, value)| value.split_once('\n'));
+        parts.map(|(words, text)| LibraryPart { words, text }).collect()
     }
 
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {

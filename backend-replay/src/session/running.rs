@@ -12,7 +12,7 @@ use duotrace_core::backend::{BackendError, DropKind, Event as Delivered, LoadErr
 use duotrace_core::diagnostic::SourceMap;
 use duotrace_core::ir::{ActionKind, AggId, ClauseId, Effect, Program, text};
 use duotrace_core::options::{Options, opt};
-use duotrace_core::probe::{Probe, ProbeId};
+use duotrace_core::probe::{Probe, ProbeId, is_glob};
 use duotrace_core::record::Symbols;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -37,6 +37,8 @@ pub(super) struct Running {
     program: Rc<Program>,
     machine: Machine,
     clauses: HashMap<u32, Rc<[ClauseId]>, Fast>,
+    /// Clauses that are for one process (`pid42`, `postgres42`): whatever it forks fires the same probes.
+    only: Vec<Option<u32>>,
     probes: Rc<BTreeMap<u32, Probe>>,
     source: Source,
     event: Event,
@@ -77,6 +79,14 @@ impl Sink for Tap<'_> {
         }
         self.sink.event(event);
     }
+}
+
+/// The process that a provider's name ends in, if it is for one process.
+fn process_of(provider: &str, target: u32) -> Option<u32> {
+    let name = provider.trim_end_matches(|c: char| c.is_ascii_digit());
+    let pid = provider.get(name.len()..)?.parse().ok()?;
+    // Other providers' names may end in a digit that is no process (`ip6`).
+    (!is_glob(name) && (name == "pid" || pid == target)).then_some(pid)
 }
 
 impl Running {
@@ -124,7 +134,14 @@ impl Running {
         let periods = replay.timers.iter().filter(|(id, _)| clauses.contains_key(id));
         let periods = periods.map(|(id, period)| (*id, *period)).collect();
         let (begin, end) = (own("BEGIN"), own("END"));
+        let target = replay.meta("target").and_then(|pid| pid.parse().ok()).unwrap_or(0);
+        let only = program.clauses.iter().map(|clause| match clause.probes.as_slice() {
+            [enabling] => process_of(&enabling.desc.provider, target),
+            _ => None,
+        });
+        let only = only.collect();
         Ok(Running {
+            only,
             machine: Machine::new(program, config),
             program: Rc::new(program.clone()),
             begin: begin.filter(|id| recorded(schemas, "BEGIN") != Some(*id)),
@@ -144,7 +161,7 @@ impl Running {
             state: State::Loaded,
             pace: None,
             realtime: replay.realtime,
-            target: replay.meta("target").and_then(|pid| pid.parse().ok()).unwrap_or(0),
+            target,
         })
     }
 
@@ -181,7 +198,14 @@ impl Running {
     fn fire(&mut self, sink: &mut dyn Sink) -> Result<(), BackendError> {
         self.waiting = false;
         self.now = self.event.time;
-        let Some(clauses) = self.clauses.get(&self.event.probe.0).cloned() else { return Ok(()) };
+        let Some(mut clauses) = self.clauses.get(&self.event.probe.0).cloned() else { return Ok(()) };
+        let pid = self.event.pid;
+        let other = |id: &ClauseId| {
+            self.only.get(id.0 as usize).copied().flatten().is_some_and(|only| only != pid && pid != 0)
+        };
+        if clauses.iter().any(other) {
+            clauses = clauses.iter().filter(|id| !other(id)).copied().collect();
+        }
         let probes = Rc::clone(&self.probes);
         let names = |id: ProbeId| probes.get(&id.0).cloned();
         let program = Rc::clone(&self.program);

@@ -6,6 +6,7 @@
 //! through [`Host`] and [`Control`], which the CLI and the tests implement.
 
 mod decode;
+mod json;
 mod perform;
 mod queue;
 #[cfg(test)]
@@ -36,6 +37,10 @@ pub trait Host {
     fn ftruncate(&mut self);
     /// Local time, names of ports.
     fn environment(&self) -> &dyn Environment;
+    /// Are the columns CPU and ID shown before a record's data?
+    fn shows_numbers(&self) -> bool {
+        true
+    }
 }
 
 /// The output's reader has gone (EPIPE): leave quietly.
@@ -74,6 +79,7 @@ pub fn settings(options: &Options, target: Option<u32>) -> Settings {
     Settings {
         quiet: options.flag(opt::QUIET),
         raw_bytes: options.flag(opt::RAWBYTES),
+        strsize: options.number(opt::STRSIZE) as usize,
         stack_indent: options.number(opt::STACKINDENT) as usize,
         target,
         drop_tags: options.flag(opt::DROPTAGS),
@@ -107,6 +113,8 @@ pub(crate) struct Consumer<'a> {
     targets_left: usize,
     target_status: Option<i32>,
     closed: bool,
+    /// `oformat=json`: lines of objects in place of text.
+    json: bool,
 }
 
 /// Runs a loaded program to its end.
@@ -137,6 +145,7 @@ pub fn run(
         targets_left: targets.len(),
         target_status: None,
         closed: false,
+        json: options.text(opt::OFORMAT) == Some("json"),
     };
     consumer.add_aggregations();
     consumer.drive(session, control, !targets.is_empty())
@@ -158,7 +167,9 @@ impl Consumer<'_> {
                 Stop::No => {}
                 Stop::Gracefully => {
                     // After the terminal's ^C.
-                    self.out.push(b'\n');
+                    if !self.json {
+                        self.out.push(b'\n');
+                    }
                     break;
                 }
                 Stop::AtOnce => return Ok(self.finished()),
@@ -173,7 +184,10 @@ impl Consumer<'_> {
         }
         session.stop(&mut queue)?;
         self.consume(session, &mut queue)?;
-        if !self.closed {
+        if self.json && !self.closed {
+            self.snapshot(session)?;
+            self.last_lines(session);
+        } else if !self.closed {
             // dtrace ends what was printed with an empty line, -q or not, before the aggregations.
             self.out.push(b'\n');
             self.snapshot(session)?;

@@ -66,6 +66,7 @@ impl Consumer<'_> {
                 Item::Drop { kind, cpu, count } => self.dropped(*kind, *cpu, *count),
                 Item::Fault(fault) => self.fault(fault),
                 Item::TargetExited { pid, status } => self.target_exited(*pid, *status),
+                Item::Warning(text) if self.json => self.warning_line(text),
                 Item::Warning(text) => {
                     self.flush();
                     self.host.warn(text);
@@ -144,6 +145,12 @@ impl Consumer<'_> {
         // commit() and discard() show what was speculated, or nothing.
         let shows = |kind: &ActionKind| !matches!(kind, ActionKind::Commit | ActionKind::Discard);
         let silent = !layout.actions.is_empty() && !layout.actions.iter().any(|action| shows(&action.kind));
+        if self.json {
+            if !silent {
+                self.record_line(session, record, data, layout);
+            }
+            return;
+        }
         let columns = !silent && self.prefix(record, probe.as_ref());
         for (index, action) in layout.actions.iter().enumerate() {
             if layout.present && !decode::present(data, index) {
@@ -165,8 +172,10 @@ impl Consumer<'_> {
         if self.settings.quiet && !flowindent {
             return false;
         }
+        let numbers = self.host.shows_numbers();
+        let shown_cpu = numbers.then_some(record.cpu);
         if !self.heading {
-            output::record::heading(&mut self.out, self.settings.quiet, flowindent);
+            output::record::heading(&mut self.out, self.settings.quiet, flowindent, numbers);
             self.heading = true;
         }
         let empty = "";
@@ -182,15 +191,15 @@ impl Consumer<'_> {
                 self.flow.resize_with(cpu + 1, Default::default);
             }
             if let Some(state) = self.flow.get_mut(cpu) {
-                output::record::flow_prefix(&mut self.out, state, record.cpu, &shown, record.clause.0);
+                output::record::flow_prefix(&mut self.out, state, shown_cpu, &shown, record.clause.0);
             }
         } else {
-            output::record::prefix(&mut self.out, record.cpu, &shown);
+            output::record::prefix(&mut self.out, shown_cpu, &shown);
         }
         true
     }
 
-    fn action(
+    pub(super) fn action(
         &mut self,
         session: &mut dyn Session,
         kind: &ActionKind,
@@ -302,7 +311,7 @@ impl Consumer<'_> {
         });
     }
 
-    fn aggregation(&mut self, id: AggId, f: impl FnOnce(&mut Aggregation)) {
+    pub(super) fn aggregation(&mut self, id: AggId, f: impl FnOnce(&mut Aggregation)) {
         if let Some(aggregation) = self.aggregations.get_mut(id.0 as usize) {
             f(aggregation);
         }
@@ -343,12 +352,16 @@ impl Consumer<'_> {
         self.flush();
         let name = probe.map_or(String::new(), full_name);
         let text = error::library_fault(record.clause.0 + 1, record.probe.0, &name, reason);
+        if self.json {
+            self.error_line(record.probe, record.clause.0, None, &text);
+            return;
+        }
         self.host.warn(&text);
     }
 
     fn dropped(&mut self, kind: DropKind, cpu: u32, count: u64) {
         self.flush();
-        let kind = match kind {
+        let shown = match kind {
             DropKind::Principal => error::DropKind::Principal,
             DropKind::Aggregation(_) => error::DropKind::Aggregation,
             DropKind::Dynamic => error::DropKind::Dynamic,
@@ -358,7 +371,11 @@ impl Consumer<'_> {
             DropKind::Nested => error::DropKind::Nested,
             DropKind::StackStringOverflow => error::DropKind::StackStringOverflow,
         };
-        self.host.warn(&error::drop(&self.settings, kind, count, Some(cpu)));
+        let message = error::drop(&self.settings, shown, count, Some(cpu));
+        match self.json {
+            true => self.drop_line(kind, cpu, count, &message),
+            false => self.host.warn(&message),
+        }
     }
 
     fn fault(&mut self, event: &FaultEvent) {
@@ -373,12 +390,22 @@ impl Consumer<'_> {
             action: event.action,
             offset: Some(event.offset as u64),
         };
-        self.host.warn(&error::fault(&report));
+        let message = error::fault(&report);
+        match self.json {
+            true => {
+                self.error_line(event.probe, event.clause.0, Some((event.fault, event.address)), &message)
+            }
+            false => self.host.warn(&message),
+        }
     }
 
     fn target_exited(&mut self, pid: u32, status: Option<i32>) {
         self.targets_left = self.targets_left.saturating_sub(1);
         self.target_status = self.target_status.or(status);
+        if self.json {
+            self.target_line(pid, status);
+            return;
+        }
         if self.settings.quiet {
             return;
         }

@@ -13,6 +13,8 @@ pub(super) struct Record {
     pub probe: ProbeId,
     pub clause: ClauseId,
     pub cpu: u32,
+    /// Nanoseconds of `timestamp`, 0 where the backend has none.
+    pub timestamp: u64,
     /// Where its data lies in the queue's buffer.
     pub data: Range<usize>,
 }
@@ -46,10 +48,10 @@ impl Queue {
 impl Sink for Queue {
     fn event(&mut self, event: Event<'_>) {
         self.items.push(match event {
-            Event::Record { probe, clause, cpu, data, .. } => {
+            Event::Record { probe, clause, cpu, timestamp, data, .. } => {
                 let start = self.bytes.len();
                 self.bytes.extend_from_slice(data);
-                Item::Record(Record { probe, clause, cpu, data: start..self.bytes.len() })
+                Item::Record(Record { probe, clause, cpu, timestamp, data: start..self.bytes.len() })
             }
             Event::Drop { kind, cpu, count } => Item::Drop { kind, cpu, count },
             Event::Fault(fault) => Item::Fault(fault),

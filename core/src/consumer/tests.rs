@@ -356,3 +356,51 @@ fn an_unknown_clause_or_probe_is_no_panic() {
     });
     assert_eq!(got.out, "n=1\n\n");
 }
+
+#[test]
+fn json_lines_are_objects_of_every_kind() {
+    let mut program = program();
+    program.aggregations.push(AggregationDef {
+        name: "a".into(),
+        func: AggFunc::Count,
+        key: vec![I32],
+        signed: false,
+        span: Span::default(),
+    });
+    let session = Scripted {
+        start: vec![
+            record(3, 2, 1),
+            Event::Drop { kind: DropKind::Principal, cpu: 1, count: 3 },
+            Event::Warning("look".into()),
+            Event::TargetExited { pid: 42, status: Some(9) },
+            record(3, 4, 0),
+            record(99, 1, 7),
+        ],
+        totals: vec![(vec![Value::int(-1)], vec![5])],
+        ..Scripted::default()
+    };
+    let got = run_with(&["oformat=json"], &program, session, &[], Stop::No, usize::MAX);
+    assert!(got.warnings.is_empty(), "{:?}", got.warnings);
+    let lines: Vec<&str> = got.out.lines().collect();
+    let begin = r#""probe":{"id":3,"provider":"dtrace","module":"","function":"","name":"BEGIN"}"#;
+    assert_eq!(
+        lines[0],
+        format!(
+            r#"{{"schema":1,"type":"record",{begin},"cpu":0,"clause":3,"actions":[{{"action":"printf","text":"n=1\n","values":[1]}}]}}"#
+        )
+    );
+    assert_eq!(
+        lines[1],
+        r#"{"schema":1,"type":"drop","kind":"principal","cpu":1,"count":3,"message":"3 drops on CPU 1"}"#
+    );
+    assert_eq!(lines[2], r#"{"schema":1,"type":"warning","message":"look"}"#);
+    assert_eq!(lines[3], r#"{"schema":1,"type":"target-exit","pid":42,"signal":9}"#);
+    assert!(lines[4].starts_with(&format!(r#"{{"schema":1,"type":"error",{begin},"clause":5,"message":"#)));
+    assert!(lines[5].contains(r#""action":"freopen""#), "{}", lines[5]);
+    assert!(lines[6].contains(r#""probe":{"id":99},"cpu":0"#), "{}", lines[6]);
+    assert_eq!(
+        lines[7],
+        r#"{"schema":1,"type":"aggregation","name":"a","function":"count","entries":[{"key":[-1],"value":5}]}"#
+    );
+    assert_eq!(lines[8..], [r#"{"schema":1,"type":"exit","status":7}"#]);
+}

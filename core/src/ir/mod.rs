@@ -608,4 +608,6 @@ pub enum Fault {
     BadStack = 9,
     /// A tracing loop or string without end: Oracle's and ours.
     Library = 10,
+    /// Oracle's: an index outside a D array.
+    Index = 11,
 }

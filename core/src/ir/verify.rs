@@ -158,6 +158,8 @@ impl Verifier<'_> {
         let number = || ensure(is_number(expr.ty), expr, "no number comes out");
         let text = || ensure(expr.ty == Ty::Str, expr, "no string comes out");
         match &expr.kind {
+            // An object of zeroes, whose assignment deletes an element.
+            ExprKind::Const(0) if matches!(expr.ty, Ty::Bytes(_)) => Ok(()),
             ExprKind::Const(value) => {
                 number()?;
                 let canonical = match expr.ty {

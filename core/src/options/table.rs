@@ -119,7 +119,7 @@ options! {
     LINKMODE "linkmode" Word(&["kernel", "primary", "dynamic", "static"]), 0, no, "how kernel symbols are bound";
     LINKTYPE "linktype" Word(&["elf", "dof"]), 0, no, "what -G writes";
     LOCKMEM "lockmem" OptionalWord, 0, no, "limit of locked memory";
-    MAXFRAMES "maxframes" Number(1..=FRAMES), 127, no, "most frames of a stack";
+    MAXFRAMES "maxframes" Number(1..=FRAMES), 127, yes, "most frames of a stack";
     NOLIBS "nolibs" Flag, 0, no, "no D libraries";
     NORESOLVE "noresolve" Flag, 0, yes, "addresses are not shown as symbols";
     NSPEC "nspec" Number(1..=1024), 1, yes, "number of speculations";

@@ -9,6 +9,7 @@
 pub mod aggregation;
 pub mod error;
 pub mod histogram;
+pub mod json;
 mod number;
 pub mod print;
 pub mod printa;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub quiet: bool,
     /// `rawbytes`: byte arrays are always dumped, printable or not.
     pub raw_bytes: bool,
+    /// `strsize`: how many bytes of a string `rawbytes` dumps.
+    pub strsize: usize,
     /// `stackindent`: columns before a frame of a stack.
     pub stack_indent: usize,
     /// The process of `-p` or `-c`, in which `%A` finds addresses that are bare integers.
@@ -65,6 +68,7 @@ impl Default for Settings {
         Settings {
             quiet: false,
             raw_bytes: false,
+            strsize: 256,
             stack_indent: 14,
             target: None,
             drop_tags: false,

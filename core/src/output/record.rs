@@ -14,19 +14,25 @@ pub struct Probe<'a> {
     pub name: &'a str,
 }
 
-/// The line above the first record. Under `-q` there is none, unless `flowindent` is on.
-pub fn heading(out: &mut Vec<u8>, quiet: bool, flowindent: bool) {
-    if flowindent {
-        push(out, &format!("{:>3} {:<41}\n", "CPU", "FUNCTION"));
-    } else if !quiet {
-        push(out, &format!("{:>3} {:>6} {:>32}\n", "CPU", "ID", "FUNCTION:NAME"));
+/// The line above the first record. Under `-q` there is none, unless `flowindent` is on. Without `numbers` the columns
+/// that differ from run to run (CPU, ID) are left out.
+pub fn heading(out: &mut Vec<u8>, quiet: bool, flowindent: bool, numbers: bool) {
+    match (flowindent, numbers) {
+        (true, true) => push(out, &format!("{:>3} {:<41}\n", "CPU", "FUNCTION")),
+        (true, false) => push(out, &format!("{:<41}\n", "FUNCTION")),
+        (false, _) if quiet => {}
+        (false, true) => push(out, &format!("{:>3} {:>6} {:>32}\n", "CPU", "ID", "FUNCTION:NAME")),
+        (false, false) => push(out, &format!("{:>32}\n", "FUNCTION:NAME")),
     }
 }
 
-/// The columns before a record's data; not for `-q`.
-pub fn prefix(out: &mut Vec<u8>, cpu: u32, probe: &Probe<'_>) {
+/// The columns before a record's data; not for `-q`. `cpu`: `None` leaves out both numbers.
+pub fn prefix(out: &mut Vec<u8>, cpu: Option<u32>, probe: &Probe<'_>) {
     let name = format!("{}:{}", probe.function, probe.name);
-    push(out, &format!("{cpu:>3} {:>6} {name:>32} ", probe.id));
+    if let Some(cpu) = cpu {
+        push(out, &format!("{cpu:>3} {:>6} ", probe.id));
+    }
+    push(out, &format!("{name:>32} "));
 }
 
 /// How a record changes the indentation.
@@ -46,8 +52,8 @@ pub struct FlowState {
 }
 
 /// The columns before a record's data under `flowindent`, `-q` or not. `clause` is the number of the clause that
-/// recorded: a second clause of the same entry probe does not go deeper.
-pub fn flow_prefix(out: &mut Vec<u8>, state: &mut FlowState, cpu: u32, probe: &Probe<'_>, clause: u32) {
+/// recorded: a second clause of the same entry probe does not go deeper. `cpu`: `None` leaves out the number.
+pub fn flow_prefix(out: &mut Vec<u8>, state: &mut FlowState, cpu: Option<u32>, probe: &Probe<'_>, clause: u32) {
     let mut flow = if ends_word(probe.name, "entry") {
         Flow::Entry
     } else if ends_word(probe.name, "return") {
@@ -75,7 +81,10 @@ pub fn flow_prefix(out: &mut Vec<u8>, state: &mut FlowState, cpu: u32, probe: &P
     };
     // A stack that never returns (a probe of entries alone) must not fill the disk with spaces.
     let indent = " ".repeat(state.indent.min(4096));
-    push(out, &format!("{cpu:>3} {:<41} ", format!("{indent}{arrow}{name}")));
+    if let Some(cpu) = cpu {
+        push(out, &format!("{cpu:>3} "));
+    }
+    push(out, &format!("{:<41} ", format!("{indent}{arrow}{name}")));
     if flow == Flow::Entry {
         state.indent += 2;
     }
@@ -102,16 +111,23 @@ mod tests {
     #[test]
     fn columns_of_a_record() {
         let mut out = Vec::new();
-        heading(&mut out, false, false);
-        prefix(&mut out, 0, &probe(1, "dtrace", "", "BEGIN"));
+        heading(&mut out, false, false, true);
+        prefix(&mut out, Some(0), &probe(1, "dtrace", "", "BEGIN"));
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "CPU     ID                    FUNCTION:NAME\n  0      1                           :BEGIN "
         );
         let mut out = Vec::new();
-        heading(&mut out, true, false);
+        heading(&mut out, true, false, false);
         assert!(out.is_empty());
-        heading(&mut out, true, true);
+        heading(&mut out, false, false, false);
+        prefix(&mut out, None, &probe(1, "dtrace", "", "BEGIN"));
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "                   FUNCTION:NAME\n                          :BEGIN "
+        );
+        let mut out = Vec::new();
+        heading(&mut out, true, true, true);
         assert_eq!(out, format!("CPU {:<41}\n", "FUNCTION").as_bytes());
     }
 
@@ -130,7 +146,7 @@ mod tests {
             (probe(7, "js", "g", "function-return"), 7),
         ] {
             let mut out = Vec::new();
-            flow_prefix(&mut out, &mut state, 1, &probe, clause);
+            flow_prefix(&mut out, &mut state, Some(1), &probe, clause);
             assert_eq!(out.len(), 46);
             lines.push(String::from_utf8(out).unwrap().trim_end().to_string());
         }

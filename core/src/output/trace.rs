@@ -17,6 +17,12 @@ pub fn trace(out: &mut Vec<u8>, context: &Context<'_>, value: &Value) {
             dump(out, all.get(start..start + width).unwrap_or(&all));
         }
         &Value::Int { raw, bytes, signed } => integer(out, settings, raw, bytes, signed),
+        Value::Str(text) if settings.raw_bytes => {
+            // The buffer as it is: what follows the text is NUL.
+            let mut bytes = text.get(..settings.strsize.saturating_sub(1)).unwrap_or(text).to_vec();
+            bytes.resize(settings.strsize, 0);
+            dump(out, &bytes);
+        }
         Value::Str(text) if settings.quiet => out.extend_from_slice(text),
         Value::Str(text) => text_column(out, text, -33),
         Value::Bytes(bytes) if settings.quiet => bytes_plain(out, settings, bytes),
@@ -160,6 +166,9 @@ mod tests {
         let raw = Settings { quiet: true, raw_bytes: true, ..Settings::default() };
         assert!(shown(&raw, Value::Bytes(b"hi\0\0".to_vec())).contains("0: 68 69 00 00  "));
         assert!(shown(&raw, Value::int_of(0x0102, 2, false)).lines().nth(2).unwrap().len() > 59);
+        let short = Settings { strsize: 6, ..raw.clone() };
+        assert!(shown(&short, Value::string("abc")).contains("0: 61 62 63 00 00 00   "));
+        assert!(shown(&short, Value::string("abcdefgh")).contains("0: 61 62 63 64 65 00   "));
         let long = quiet(Value::Bytes(vec![0xff; 17]));
         assert_eq!(long.lines().nth(3).unwrap(), format!("        10: ff{:47}.", ""));
     }

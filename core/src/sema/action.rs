@@ -88,7 +88,7 @@ impl Checker<'_> {
             && !self.clause.speculated
         {
             return Err(Diag::error(
-                Tag::D_DREC_ACT,
+                Tag::D_DREC_COMM,
                 span,
                 "data-recording actions may not follow commit( )",
             ));
@@ -591,9 +591,6 @@ impl Checker<'_> {
                 self.clause.recorded = recorded;
             }
             Action::Commit => {
-                if self.clause.committed {
-                    return Err(Diag::error(Tag::D_COMM_COMM, span, "commit( ) may not follow commit( )"));
-                }
                 if recorded {
                     return Err(Diag::error(
                         Tag::D_COMM_DREC,

@@ -286,8 +286,10 @@ impl Checker<'_> {
             return Err(Diag::error(ty, e.span, format!("{what} must be an integer constant")));
         };
         if !range.contains(&n) {
+            // A step is a positive constant before it is one in range.
+            let step = matches!(ty, Tag::D_LQUANT_STEPTYPE | Tag::D_LLQUANT_NSTEPTYPE);
             return Err(Diag::error(
-                value,
+                if step && n < 1 { ty } else { value },
                 e.span,
                 format!("{what} must be between {} and {}", range.start(), range.end()),
             ));
@@ -311,6 +313,13 @@ impl Checker<'_> {
             i32s,
             Tag::D_LQUANT_LIMVAL,
         )?;
+        if limit <= base {
+            return Err(Diag::error(
+                Tag::D_LQUANT_MISMATCH,
+                span,
+                "lquantize( ) base (argument #2) must be less than limit (argument #3)",
+            ));
+        }
         let step = match args.get(3) {
             None => 1,
             Some(e) => self.parameter(
@@ -321,20 +330,6 @@ impl Checker<'_> {
                 Tag::D_LQUANT_STEPVAL,
             )?,
         };
-        if limit < base {
-            return Err(Diag::error(
-                Tag::D_LQUANT_MISMATCH,
-                span,
-                "lquantize( ) base (argument #2) must be less than limit (argument #3)",
-            ));
-        }
-        if limit == base {
-            return Err(Diag::error(
-                Tag::D_LQUANT_MISMATCH,
-                span,
-                "lquantize( ) base (argument #2) must be less than limit (argument #3)",
-            ));
-        }
         let levels = (limit - base) / step;
         if levels == 0 {
             return Err(Diag::error(

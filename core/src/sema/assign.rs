@@ -39,8 +39,14 @@ impl Checker<'_> {
             if self.types.element(ty).is_some() {
                 return Err(self.whole_array(&text, ty, span));
             }
-            let stored = self.stored(node, ty, &text, target, span)?;
             let ir_ty = place.ty;
+            let whole = matches!(place.kind, ir::PlaceKind::Elem { offset: 0, .. })
+                && matches!(target.kind, ast::ExprKind::Index { .. });
+            let stored = match ir_ty {
+                // Zero deletes an element, whatever its type.
+                ir::Ty::Bytes(_) if whole && node.constant() == Some(0) => constant(0, ir_ty, span),
+                _ => self.stored(node, ty, &text, target, span)?,
+            };
             let kind = ExprKind::Assign { place: Box::new(place), value: Box::new(stored) };
             return Ok(Node::value(ty, expr(kind, ir_ty, span)));
         };

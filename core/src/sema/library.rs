@@ -4,9 +4,9 @@
 use crate::backend::LibraryPart;
 
 /// All parts, in order of dependence.
-pub(super) const PARTS: &[LibraryPart] = &[
+pub(super) const PARTS: &[LibraryPart<'static>] = &[
     LibraryPart {
-        words: &["psinfo_t", "curpsinfo"],
+        words: "psinfo_t curpsinfo",
         text: r#"
 typedef struct psinfo {
 	int pr_flag;
@@ -55,7 +55,7 @@ inline psinfo_t *curpsinfo = xlate <psinfo_t *> (0);
 "#,
     },
     LibraryPart {
-        words: &["lwpsinfo_t", "curlwpsinfo"],
+        words: "lwpsinfo_t curlwpsinfo",
         text: r#"
 typedef struct lwpsinfo {
 	int pr_flag;
@@ -93,7 +93,7 @@ inline lwpsinfo_t *curlwpsinfo = xlate <lwpsinfo_t *> (0);
 "#,
     },
     LibraryPart {
-        words: &["cpuinfo_t", "curcpu"],
+        words: "cpuinfo_t curcpu",
         text: r#"
 typedef struct cpuinfo {
 	processorid_t cpu_id;
@@ -111,7 +111,7 @@ inline cpuinfo_t *curcpu = xlate <cpuinfo_t *> (0);
 "#,
     },
     LibraryPart {
-        words: &["in6_addr_t"],
+        words: "in6_addr_t",
         text: r#"
 typedef struct in6_addr_d {
 	union { uint8_t u6_addr8[16]; uint16_t u6_addr16[8]; uint32_t u6_addr32[4]; } in6_u;
@@ -122,15 +122,15 @@ typedef struct in6_addr_d {
 
 /// The parts that texts call for, in order of dependence: this library's, then the backend's.
 pub(super) fn needed<'t>(
-    backend: &'static [LibraryPart],
+    backend: &[LibraryPart<'t>],
     texts: impl Iterator<Item = &'t str>,
-) -> Vec<&'static LibraryPart> {
-    let all: Vec<&LibraryPart> = PARTS.iter().chain(backend).collect();
+) -> Vec<LibraryPart<'t>> {
+    let all: Vec<LibraryPart<'t>> = PARTS.iter().chain(backend).copied().collect();
     let mut wanted = vec![false; all.len()];
     let mut unread: Vec<&str> = texts.collect();
     while let Some(text) = unread.pop() {
         for (part, wanted) in all.iter().zip(&mut wanted) {
-            if !*wanted && part.words.iter().any(|word| text.contains(word)) {
+            if !*wanted && part.words.split_whitespace().any(|word| text.contains(word)) {
                 *wanted = true;
                 unread.push(part.text);
             }

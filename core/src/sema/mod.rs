@@ -184,13 +184,16 @@ fn parse_all(
     let mut typedefs: HashSet<String> = HashSet::new();
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut parsed: Vec<ParsedText> = Vec::new();
-    let wanted = match options.flag(opt::NOLIBS) {
+    let wanted: Vec<String> = match options.flag(opt::NOLIBS) {
         true => Vec::new(),
-        false => library::needed(backend.library(), texts.iter().map(|t| t.text.as_str())),
+        false => library::needed(&backend.library(), texts.iter().map(|t| t.text.as_str()))
+            .into_iter()
+            .map(|part| part.text.to_string())
+            .collect(),
     };
     let all = wanted
-        .iter()
-        .map(|part| (None, ProgramKind::Library, String::new(), part.text.to_string()))
+        .into_iter()
+        .map(|text| (None, ProgramKind::Library, String::new(), text))
         .chain(texts.iter().enumerate().map(|(i, t)| (Some(i), t.kind, t.name.clone(), t.text.clone())));
     for (index, kind, name, text) in all {
         for name in typedefs::candidates(&text) {

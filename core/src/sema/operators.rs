@@ -65,6 +65,13 @@ impl Checker<'_> {
         span: Span,
     ) -> Res<Node> {
         use BinaryOp::*;
+        if let Some(side) = [a, b].into_iter().find(|side| side.is_aggregation()) {
+            return Err(Diag::error(
+                Tag::D_OP_INCOMPAT,
+                side.span,
+                format!("operator {} may not be applied to an aggregation", op.text()),
+            ));
+        }
         match op {
             LogAnd | LogOr | LogXor => {
                 let left = self.truth(a, op.text())?;

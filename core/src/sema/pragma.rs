@@ -80,6 +80,15 @@ impl Checker<'_> {
                 ));
             }
             names.push(&probe.name.text);
+            // What is translated is translated by its name.
+            let nameless = probe.native.iter().position(|param| param.declarator.name.is_none());
+            if let Some(index) = nameless.filter(|_| probe.translated.is_some()) {
+                return Err(Diag::error(
+                    Tag::D_DECL_PARMNAME,
+                    probe.span,
+                    format!("parameter declaration requires a name: parameter #{}", index + 1),
+                ));
+            }
             for param in probe.native.iter().chain(probe.translated.iter().flatten()) {
                 self.param(param)?;
             }

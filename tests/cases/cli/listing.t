@@ -2,3 +2,4 @@
 options: -q -S -e -n 'BEGIN { exit(0); }'
 --- stderr
 OPCODE           INSTRUCTION
+.

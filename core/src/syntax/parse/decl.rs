@@ -24,6 +24,12 @@ impl Parser<'_> {
                     self.declared(&name.text, storage == Some(Storage::Typedef));
                 }
                 declarators.push(declarator);
+                if self.at_op("{") && declarators.len() == 1 && storage.is_some() {
+                    // A header's inline function: its prototype is all that D can use.
+                    self.skip_body()?;
+                    let span = self.span_from(start);
+                    return Ok(Declaration { storage: Some(Storage::Extern), specifiers, declarators, span });
+                }
                 if !self.eat_op(",") {
                     break;
                 }
@@ -37,6 +43,23 @@ impl Parser<'_> {
             self.report(Tag::D_DECL_BADCLASS, span, message);
         }
         Ok(Declaration { storage, specifiers, declarators, span })
+    }
+
+    /// `{ ... }`, whatever stands within.
+    fn skip_body(&mut self) -> R<()> {
+        let mut depth = 0usize;
+        loop {
+            match self.tok(0) {
+                Tok::Op("{") => depth += 1,
+                Tok::Op("}") => depth = depth.saturating_sub(1),
+                Tok::End => return Err(self.fail()),
+                _ => {}
+            }
+            self.bump();
+            if depth == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// What is declared lives in the program, not in a module.
@@ -126,6 +149,10 @@ impl Parser<'_> {
                         "self" => Storage::Thread,
                         _ => Storage::Clause,
                     });
+                    self.bump();
+                }
+                // C's `static inline` of headers; D's own `inline` stands first.
+                Tok::Key("inline") if matches!(storage, Some(Storage::Static | Storage::Extern)) => {
                     self.bump();
                 }
                 Tok::Key(key) if is_qualifier(key) => {

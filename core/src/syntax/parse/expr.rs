@@ -257,6 +257,10 @@ impl Parser<'_> {
                 "(" => {
                     let (args, height) = self.arguments()?;
                     let (span, function) = (self.span_from(start), left.expr);
+                    if !matches!(function.kind, ExprKind::Ident { .. }) {
+                        let message = "function designator is not of function type";
+                        self.report(Tag::D_FUNC_IDENT, span, message);
+                    }
                     self.tree(span, height.max(left.height), || ExprKind::Call { function, args })?
                 }
                 "." | "->" | "++" | "--" => self.suffix(op, start, left)?,
