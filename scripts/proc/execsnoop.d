@@ -6,8 +6,8 @@
  * Needs:     proc provider.
  *
  *   UID PID PPID   of the process that became the program
- *   FROM           what the process was before exec, or FAILED and why
- *   COMMAND        the program and its arguments, cut at 80 characters by the kernel
+ *   FROM           what the process was before exec
+ *   COMMAND        the program and its arguments, cut at 80 characters
  */
 
 #pragma D option quiet

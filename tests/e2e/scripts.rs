@@ -150,10 +150,11 @@ fn all() -> Result<(), String> {
                 continue;
             }
             let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-            let mut command = Command::new(duotrace()?);
-            command.args(["-e", "-Z", "-s"]).arg(&path).args(["-c", "/bin/true", "1"]);
-            run(&mut command, LIMIT)?.ok().map_err(|why| format!("{}: {why}", path.display()))?;
             let text = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
+            let mut command = Command::new(duotrace()?);
+            command.args(["-e", "-Z", "-s"]).arg(&path).args(["-c", "/bin/true"]);
+            command.args(text.contains("$1").then_some("1"));
+            run(&mut command, LIMIT)?.ok().map_err(|why| format!("{}: {why}", path.display()))?;
             let page = root().join(format!("docs/scripts/{name}.md"));
             if !text.contains(&format!("\n * {name}.d - "))
                 || !page.exists()
