@@ -90,6 +90,7 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
             clocks: &clocks,
             exiting,
             reads: Reads::default(),
+            layout: &clause.record,
             notes: &mut notes,
         };
         clause.predicate = clause.predicate.take().map(|predicate| rewriter.expr(predicate));
