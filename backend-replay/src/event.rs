@@ -247,6 +247,11 @@ impl Event {
         if answer.is_none() && self.complete { Some(0) } else { answer }
     }
 
+    /// Bytes of its texts and memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
     fn keep(&mut self, bytes: &[u8]) -> Range<u32> {
         let start = self.data.len() as u32;
         self.data.extend_from_slice(bytes);

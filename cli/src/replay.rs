@@ -180,7 +180,7 @@ pub fn report(path: &str, summary: &Summary) {
         text.push_str(&format!(", {} lost", summary.lost));
     }
     if summary.unknown > 0 {
-        text.push_str(&format!(", {} of unknown probes left out", summary.unknown));
+        text.push_str(&format!(", {} seen twice or of unknown probes left out", summary.unknown));
     }
     report::line(&text);
 }

@@ -17,6 +17,17 @@ use std::ops::Range;
 /// Frames of a stack, pieces of memory, answers that an event may have.
 const MOST: u64 = 1 << 16;
 
+/// Probes, symbols, names about the recording, losses that a file may have: what bounds a reader's memory.
+const MOST_PROBES: usize = 1 << 19;
+const MOST_SYMBOLS: usize = 1 << 20;
+const MOST_PAIRS: usize = 1 << 16;
+
+/// Bytes of strings and memory that an event may have: one string of the chunk may be named again and again.
+const MOST_BYTES: usize = 32 << 20;
+
+/// Damages that are told one by one.
+const MOST_DAMAGES: usize = 1000;
+
 /// What comes next in a recording.
 #[derive(Debug)]
 pub enum Item {
@@ -48,6 +59,8 @@ pub struct Reader<R: Read> {
     time: u64,
     texts: Vec<Range<usize>>,
     schemas: HashMap<u32, Vec<Field>, Fast>,
+    /// Probes so far, those declared anew included.
+    declared: usize,
     whole: bool,
     ended: bool,
 }
@@ -66,6 +79,7 @@ impl<R: Read> Reader<R> {
             time: 0,
             texts: Vec::new(),
             schemas: HashMap::default(),
+            declared: 0,
             whole: false,
             ended: false,
         })
@@ -78,27 +92,27 @@ impl<R: Read> Reader<R> {
 
     /// The next thing. After an error or [`Item::End`] there is nothing more.
     pub fn next(&mut self, event: &mut Event) -> Result<Item, FileError> {
-        if self.at < self.payload.len() {
-            match self.event(event) {
-                Ok(()) => return Ok(Item::Event),
-                Err(error) => {
-                    // The checksum was right, so whoever wrote it was wrong; the next chunk may be better.
-                    self.at = self.payload.len();
-                    return Ok(Item::Damage(format!("events are lost: {error}")));
-                }
-            }
-        }
         loop {
+            if self.at < self.payload.len() {
+                return Ok(match self.event(event) {
+                    Ok(()) => Item::Event,
+                    Err(error) => {
+                        // The checksum was right, so whoever wrote it was wrong; the next chunk may be better.
+                        self.at = self.payload.len();
+                        Item::Damage(format!("events are lost: {error}"))
+                    }
+                });
+            }
             if self.ended {
                 return Ok(Item::End { whole: self.whole });
             }
-            if let Some(item) = self.chunk(event)? {
+            if let Some(item) = self.chunk()? {
                 return Ok(item);
             }
         }
     }
 
-    fn chunk(&mut self, event: &mut Event) -> Result<Option<Item>, FileError> {
+    fn chunk(&mut self) -> Result<Option<Item>, FileError> {
         let start = self.position;
         let read = chunk::read(&mut self.input, start, &mut self.stored, &mut self.payload);
         self.at = self.payload.len();
@@ -137,16 +151,19 @@ impl<R: Read> Reader<R> {
                 ))));
             }
         };
-        self.payload_of(kind, start, event)
+        Ok(self.payload_of(kind, start))
     }
 
-    fn payload_of(&mut self, kind: u8, start: u64, event: &mut Event) -> Result<Option<Item>, FileError> {
+    fn payload_of(&mut self, kind: u8, start: u64) -> Option<Item> {
         if kind == kind::EVENTS {
             self.texts.clear();
             let mut cursor = Cursor::new(&self.payload, 0);
-            let Ok(time) = cursor.number() else { return Ok(None) };
+            let Ok(time) = cursor.number() else {
+                self.at = self.payload.len();
+                return Some(Item::Damage(format!("the chunk at byte {start} has no events")));
+            };
             (self.time, self.at) = (time, cursor.at);
-            return self.next(event).map(Some);
+            return None;
         }
         let payload = std::mem::take(&mut self.payload);
         self.at = 0;
@@ -158,18 +175,22 @@ impl<R: Read> Reader<R> {
             kind::SYMBOLS => symbols(&mut cursor).map(Item::Symbols),
             kind::END => {
                 self.whole = true;
-                return Ok(None);
+                return None;
             }
             // The index, and what later versions add.
-            _ => return Ok(None),
+            _ => return None,
         };
-        Ok(Some(item.unwrap_or_else(|error| Item::Damage(format!("the chunk at byte {start}: {error}")))))
+        Some(item.unwrap_or_else(|error| Item::Damage(format!("the chunk at byte {start}: {error}"))))
     }
 
     fn probes(&mut self, cursor: &mut Cursor<'_>) -> Result<Vec<Schema>, FileError> {
         let mut schemas = Vec::new();
         while !cursor.is_empty() {
             let schema = Schema::read(cursor)?;
+            self.declared += 1;
+            if self.declared > MOST_PROBES {
+                return cursor.bad("too many probes");
+            }
             self.schemas.insert(schema.probe.id.0, schema.fields.clone());
             schemas.push(schema);
         }
@@ -187,6 +208,9 @@ impl<R: Read> Reader<R> {
             return cursor.bad("an event of an unknown probe");
         };
         for field in fields {
+            if event.bytes() > MOST_BYTES {
+                return cursor.bad("an event is too large");
+            }
             match *field {
                 Field::Number(builtin) => event.set_number(builtin, cursor.number()?),
                 Field::Text(builtin) => {
@@ -221,6 +245,9 @@ impl<R: Read> Reader<R> {
                             _ => Some(text(&mut cursor, &mut self.texts, &self.payload)?),
                         };
                         event.add_memory(space, address, bytes);
+                        if event.bytes() > MOST_BYTES {
+                            return cursor.bad("an event is too large");
+                        }
                     }
                 }
                 Field::Answers => {
@@ -263,6 +290,9 @@ fn pairs(cursor: &mut Cursor<'_>) -> Result<Vec<(String, String)>, FileError> {
     let mut pairs = Vec::new();
     while !cursor.is_empty() {
         pairs.push((cursor.text()?, cursor.text()?));
+        if pairs.len() > MOST_PAIRS {
+            return cursor.bad("too many names");
+        }
     }
     Ok(pairs)
 }
@@ -271,6 +301,9 @@ fn losses(cursor: &mut Cursor<'_>) -> Result<Vec<Loss>, FileError> {
     let mut losses = Vec::new();
     while !cursor.is_empty() {
         losses.push(Loss { what: cursor.text()?, count: cursor.number()? });
+        if losses.len() > MOST_PAIRS {
+            return cursor.bad("too many losses");
+        }
     }
     Ok(losses)
 }
@@ -283,6 +316,9 @@ fn symbols(cursor: &mut Cursor<'_>) -> Result<Vec<(Option<u32>, u64, Symbol)>, F
         let name = if cursor.byte()? == 0 { None } else { Some(cursor.text()?) };
         let (offset, module_base) = (cursor.number()?, cursor.number()?);
         symbols.push((pid, address, Symbol { module, name, offset, module_base }));
+        if symbols.len() > MOST_SYMBOLS {
+            return cursor.bad("too many symbols");
+        }
     }
     Ok(symbols)
 }
@@ -317,6 +353,14 @@ impl Overview {
     }
 }
 
+impl Overview {
+    fn tell(&mut self, damage: String) {
+        if self.damage.len() < MOST_DAMAGES {
+            self.damage.push(damage);
+        }
+    }
+}
+
 /// Reads everything but the events, which are passed over.
 pub fn skim<R: Read + std::io::Seek>(input: R) -> Result<Overview, FileError> {
     let mut reader = Reader::new(input)?;
@@ -332,13 +376,18 @@ pub fn skim<R: Read + std::io::Seek>(input: R) -> Result<Overview, FileError> {
                 reader.at = reader.payload.len();
             }
             Item::Probes(schemas) => overview.schemas.extend(schemas),
-            Item::Meta(meta) => overview.meta.extend(meta),
-            Item::Losses(losses) => overview.losses.extend(losses),
+            Item::Meta(meta) if overview.meta.len() < MOST_PAIRS => overview.meta.extend(meta),
+            Item::Losses(losses) if overview.losses.len() < MOST_PAIRS => overview.losses.extend(losses),
+            Item::Meta(_) | Item::Losses(_) => overview.tell("too many names or losses".into()),
             Item::Symbols(symbols) => {
                 let named = symbols.into_iter().map(|(pid, address, symbol)| ((pid, address), symbol));
-                overview.symbols.extend(named);
+                if overview.symbols.len() < MOST_SYMBOLS {
+                    overview.symbols.extend(named);
+                } else {
+                    overview.tell("too many symbols".into());
+                }
             }
-            Item::Damage(what) => overview.damage.push(what),
+            Item::Damage(what) => overview.tell(what),
             Item::End { whole } => {
                 overview.whole = whole;
                 return Ok(overview);

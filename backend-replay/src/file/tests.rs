@@ -169,3 +169,39 @@ fn hostile_payloads_are_bounded() {
         let _ = read(&bytes);
     }
 }
+
+/// Thousands of chunks without an event, a string named again and again, probes without end.
+#[test]
+fn small_files_do_not_become_large() {
+    let mut bytes = Vec::new();
+    chunk::write_header(&mut bytes, Machine::here(0)).unwrap();
+    for _ in 0..50_000 {
+        chunk::write(&mut bytes, chunk::kind::EVENTS, &[1]).unwrap();
+    }
+    assert!(matches!(read(&bytes), Ok((0, damages, false)) if damages.len() == 1));
+
+    let mut bytes = Vec::new();
+    chunk::write_header(&mut bytes, Machine::here(0)).unwrap();
+    let mut probes = Vec::new();
+    let mut memory = schema(1);
+    memory.fields = vec![Field::Memory];
+    memory.write(&mut probes);
+    chunk::write(&mut bytes, chunk::kind::PROBES, &probes).unwrap();
+    let mut payload = vec![0, 1, 2, 1, 42, 43, 0xff, 0xff, 3];
+    for n in 0..65_535u32 {
+        payload.extend([2, 1, 0]);
+        if n == 0 {
+            wire::put_bytes(&mut payload, &vec![7; 8 << 20]);
+        }
+    }
+    chunk::write(&mut bytes, chunk::kind::EVENTS, &payload).unwrap();
+    let (count, damages, _) = read(&bytes).unwrap();
+    assert_eq!((count, damages.len()), (0, 2), "{damages:?}");
+    assert!(damages[0].contains("an event is too large"), "{damages:?}");
+
+    let mut bytes = Vec::new();
+    chunk::write_header(&mut bytes, Machine::here(0)).unwrap();
+    chunk::write(&mut bytes, chunk::kind::PROBES, &vec![0; 8 << 20]).unwrap();
+    let (_, damages, _) = read(&bytes).unwrap();
+    assert!(damages[0].contains("too many probes"), "{damages:?}");
+}

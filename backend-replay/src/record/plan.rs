@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::file::{Field as Carried, Schema};
 use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::*;
-use duotrace_core::probe::{Probe, ProbeDesc, ProbeId};
+use duotrace_core::probe::{Probe, ProbeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A program that records.
@@ -90,6 +90,7 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
             clocks: &clocks,
             exiting,
             reads: Reads::default(),
+            layout: &clause.record,
             notes: &mut notes,
         };
         clause.predicate = clause.predicate.take().map(|predicate| rewriter.expr(predicate));
@@ -108,21 +109,23 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
     };
     for (set, probes) in sets {
         let merged = merge(set.iter().filter_map(|index| reads.get(*index)));
-        // By number: so it is asked for nothing that appears later.
-        let desc = ProbeDesc { id: probes.first().map(|id| id.0), ..ProbeDesc::default() };
-        let enabling = Enabling { desc, probes: probes.iter().copied().collect(), span: Span::default() };
+        // With the script's description it fires wherever the script's clause does, and at what appears later.
+        let clause = set.first().and_then(|first| program.clauses.get(*first));
+        let desc = clause.and_then(|clause| clause.probes.first()).map(|enabling| enabling.desc.clone());
+        let probes_of = probes.iter().copied().collect();
+        let enabling = Enabling { desc: desc.unwrap_or_default(), probes: probes_of, span: Span::default() };
         plan.add(vec![enabling], &merged, exiting, &clocks);
         let fields = carried(&merged);
         let known = probes.iter().filter_map(|id| probe(*id));
         plan.schemas.extend(known.map(|probe| Schema { probe, fields: fields.clone() }));
     }
-    // Probes that appear later may be of any clause; what the others read does not run there and is left empty.
+    // Probes of clauses that have none yet: what the others read does not run there and is left empty.
     let later = |enabling: &&Enabling| enabling.desc.id.is_none() && !enabling.desc.provider.is_empty();
-    let descs = program.clauses.iter().flat_map(|clause| &clause.probes).filter(later);
+    let without = program.clauses.iter().filter(|c| c.probes.iter().all(|e| e.probes.is_empty()));
     let mut enablings: Vec<Enabling> = Vec::new();
-    for enabling in descs.filter(|enabling| !enabling.probes.iter().any(is_error)) {
+    for enabling in without.flat_map(|clause| &clause.probes).filter(later) {
         if !enablings.iter().any(|known| known.desc == enabling.desc) {
-            enablings.push(Enabling { probes: Vec::new(), ..enabling.clone() });
+            enablings.push(enabling.clone());
         }
     }
     if !enablings.is_empty() {

@@ -48,6 +48,8 @@ pub(super) struct Rewriter<'a> {
     pub clocks: &'a [(Builtin, VarId)],
     pub exiting: VarId,
     pub reads: Reads,
+    /// The clause's record: a number may be shown as a symbol.
+    pub layout: &'a RecordLayout,
     /// What cannot be recorded, in words.
     pub notes: &'a mut Vec<String>,
 }
@@ -93,7 +95,15 @@ impl Rewriter<'_> {
                 Stmt::Aggregate { agg, key, value, increment, span }
             }
             Stmt::Record { action, values, span } => {
-                let values = values.into_iter().map(|value| self.shown(value)).collect();
+                let layout = self.layout;
+                let fields = layout.actions.get(action as usize).map_or(0..0, |action| action.fields.clone());
+                let types = fields.map(|field| layout.fields.get(field as usize).map(|field| field.ty));
+                let values = values.into_iter().zip(types.chain(std::iter::repeat(None)));
+                let values = values.map(|(value, shown)| match shown {
+                    Some(Ty::Symbol(kind)) => self.symbol(value, kind),
+                    _ => self.shown(value),
+                });
+                let values = values.collect();
                 Stmt::Record { action, values, span }
             }
             Stmt::Effect { effect: Effect::ExitFlag, span, .. } => {
@@ -117,23 +127,21 @@ impl Rewriter<'_> {
                 *frames = Some(frames.unwrap_or(0).max(spec.frames));
                 value
             }
-            Ty::Symbol(kind) => {
-                let ty = value.ty;
-                let status = self.local("s", STATUS);
-                let address = self.local("y", Ty::U64);
-                self.reads.sites.push(Site {
-                    kind: SiteKind::Symbol(kind),
-                    status,
-                    address: None,
-                    value: address,
-                });
-                let inner = self.expr(value);
-                let kept = assign(address, expr(ExprKind::Cast(Box::new(inner)), Ty::U64));
-                let marked = comma(kept, assign(status, constant(DONE, STATUS)));
-                comma(marked, expr(ExprKind::Cast(Box::new(read(address, Ty::U64))), ty))
-            }
+            Ty::Symbol(kind) => self.symbol(value, kind),
             _ => self.expr(value),
         }
+    }
+
+    /// An address that is shown by name: kept, so that the name is asked for while its process lives.
+    fn symbol(&mut self, value: Expr, kind: SymbolKind) -> Expr {
+        let ty = value.ty;
+        let status = self.local("s", STATUS);
+        let address = self.local("y", Ty::U64);
+        self.reads.sites.push(Site { kind: SiteKind::Symbol(kind), status, address: None, value: address });
+        let inner = self.expr(value);
+        let kept = assign(address, expr(ExprKind::Cast(Box::new(inner)), Ty::U64));
+        let marked = comma(kept, assign(status, constant(DONE, STATUS)));
+        comma(marked, expr(ExprKind::Cast(Box::new(read(address, Ty::U64))), ty))
     }
 
     // The box is taken as it is: that is how expressions hold each other.

@@ -9,7 +9,7 @@ use duotrace_core::diagnostic::SourceMap;
 use duotrace_core::ir::{AggId, ClauseId, SymbolKind, Ty};
 use duotrace_core::probe::{Probe, ProbeId};
 use duotrace_core::record::{Symbol, Symbols};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::time::Instant;
 
@@ -30,7 +30,8 @@ pub struct Summary {
 pub struct Recording<'a, W: Write> {
     /// Knows the probes, also those that appear while it runs.
     names: &'a dyn Fn(ProbeId) -> Option<Probe>,
-    declared: HashSet<ProbeId>,
+    /// The recorder of each probe, once one has fired: where two do, both saw the same firing.
+    declared: HashMap<ProbeId, Option<ClauseId>>,
     inner: Box<dyn Session>,
     plan: Plan,
     writer: Option<Writer<W>>,
@@ -45,7 +46,7 @@ pub struct Recording<'a, W: Write> {
 /// Takes the recorder's records out of the stream.
 struct Tap<'a, W: Write> {
     names: &'a dyn Fn(ProbeId) -> Option<Probe>,
-    declared: &'a mut HashSet<ProbeId>,
+    declared: &'a mut HashMap<ProbeId, Option<ClauseId>>,
     plan: &'a Plan,
     writer: &'a mut Option<Writer<W>>,
     event: &'a mut Event,
@@ -109,21 +110,21 @@ impl<W: Write> Sink for Tap<'_, W> {
     }
 }
 
-/// Sees to it that the file knows a probe; `false` where nobody does.
+/// Sees to it that the file knows a probe; `false` where nobody does, or where this firing is in the file already.
 fn declare<W: Write>(
     writer: &mut Writer<W>,
     plan: &Plan,
-    declared: &mut HashSet<ProbeId>,
+    declared: &mut HashMap<ProbeId, Option<ClauseId>>,
     names: &dyn Fn(ProbeId) -> Option<Probe>,
     probe: ProbeId,
     clause: ClauseId,
 ) -> Result<bool, FileError> {
-    if declared.contains(&probe) {
-        return Ok(true);
+    if let Some(recorder) = declared.get_mut(&probe) {
+        return Ok(*recorder.get_or_insert(clause) == clause);
     }
     let Some(schema) = names(probe).and_then(|known| plan.late(clause, known)) else { return Ok(false) };
     writer.probes(&[schema])?;
-    declared.insert(probe);
+    declared.insert(probe, Some(clause));
     Ok(true)
 }
 
@@ -142,7 +143,7 @@ impl<'a, W: Write> Recording<'a, W> {
         writer.probes(&plan.schemas)?;
         Ok(Recording {
             names,
-            declared: plan.schemas.iter().map(|schema| schema.probe.id).collect(),
+            declared: plan.schemas.iter().map(|schema| (schema.probe.id, None)).collect(),
             inner,
             plan,
             writer: Some(writer),
