@@ -2,11 +2,11 @@
 
     hits.py DUOTRACE SITES ROUNDS OUT.json [CHROOT]
 
-SITES is the program of bench/sites.c. All tools are interleaved, one after the other in each of ROUNDS rounds; the table
+BENCH_ROWS is a regular expression: only the rows that it finds. SITES is the program of bench/sites.c. All tools are interleaved, one after the other in each of ROUNDS rounds; the table
 shows medians. With CHROOT (ci/peers dir; the mounts have to be there) the peers are measured too. OUT.json has every
 single value.
 """
-import glob, json, re, statistics, subprocess, sys, time
+import glob, json, os, re, signal, statistics, subprocess, sys, threading, time
 
 duotrace, sites, rounds, out = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 chroot = sys.argv[5] if len(sys.argv) > 5 else None
@@ -35,7 +35,6 @@ def run(line):
     """(ns a hit, BPF ns a firing or None, the tool's ms of processor time, its peak MB), or the reason it failed."""
     tool = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True)
     ran, peak, cpu, stop = {}, 0.0, 0.0, time.monotonic() + 60
-    import threading
     text = []
     reader = threading.Thread(target=lambda: text.append(tool.stdout.read()))
     reader.start()
@@ -62,6 +61,9 @@ def run(line):
     busy = [r for r in ran.values() if r[1] >= HITS // 2]
     return float(ns[1]), max((t / n for t, n in busy), default=None), cpu, peak
 
+# The end by a signal has to restore the switch below as well.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+wanted = os.environ.get("BENCH_ROWS", "")
 results = {}
 switch = "/proc/sys/kernel/bpf_stats_enabled"
 before = open(switch).read()
@@ -70,6 +72,8 @@ try:
     for turn in range(rounds):
         for row, (kinds, length, d, bt) in ROWS.items():
             for kind in kinds:
+                if not re.search(wanted, "%s, %s" % (row, kind)):
+                    continue
                 probe, where = probes(kind)
                 command = "%s %s %d %d" % (sites, kind, HITS, length)
                 lines = {"duotrace": [duotrace, "-qn", probe + d, "-c", command]}
