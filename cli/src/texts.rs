@@ -135,7 +135,8 @@ fn visit(
         let Some((_, other)) = line.split_once("depends_on library ") else { continue };
         let other = other.trim();
         if !libraries.contains_key(other) {
-            let message = format!("library {} depends on {other}, which is in no library directory", file.display());
+            let message =
+                format!("library {} depends on {other}, which is in no library directory", file.display());
             return Err(message);
         }
         visit(other, libraries, path, done, order)?;

@@ -57,7 +57,7 @@ fn parse(name: &str) -> Option<(u64, bool)> {
     let (_, each) = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name))?;
     let period = if *each == 0 { SECOND / number } else { number.checked_mul(*each)? };
     // The kernel refuses periods with the top bit set.
-    (period >= SHORTEST && period < 1 << 63).then_some((period, every_cpu))
+    (SHORTEST..1 << 63).contains(&period).then_some((period, every_cpu))
 }
 
 pub fn find(search: &mut Search<'_>) {

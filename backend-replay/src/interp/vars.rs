@@ -9,7 +9,9 @@ use super::memory::scratch_offset;
 use super::strings::Str;
 use super::{Firing, Halt, Res};
 use duotrace_core::backend::DropKind;
-use duotrace_core::ir::{Expr, ExprKind, Fault, Place, PlaceKind, Program, Scope, Space, Ty, VarId};
+use duotrace_core::ir::{
+    BinaryOp, Expr, ExprKind, Fault, Place, PlaceKind, Program, Scope, Space, Ty, VarId,
+};
 use std::collections::HashMap;
 
 /// What a variable or an element holds.

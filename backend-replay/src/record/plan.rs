@@ -214,13 +214,7 @@ fn carried(reads: &Reads) -> Vec<Carried> {
 
 impl Plan {
     /// Adds the clause that records what a set of clauses has read at these probes.
-    fn add(
-        &mut self,
-        probes: Vec<Enabling>,
-        reads: &Reads,
-        exiting: VarId,
-        clocks: &[(Builtin, VarId)],
-    ) {
+    fn add(&mut self, probes: Vec<Enabling>, reads: &Reads, exiting: VarId, clocks: &[(Builtin, VarId)]) {
         let mut fields: Vec<(What, Ty, Expr)> = Vec::new();
         let builtin = |builtin, ty| expr(ExprKind::Builtin(builtin), ty);
         let clock = |which: Builtin| {
@@ -284,7 +278,11 @@ impl Plan {
             let exit = Stmt::Effect { effect: Effect::ExitFlag, args: Vec::new(), span };
             body.push(Stmt::If { cond: is(exiting, STATUS, 1), then: vec![exit], otherwise: Vec::new() });
         }
-        self.recorders.push(Recorder { values: whats, fields: record.fields.clone(), carried: carried(reads) });
+        self.recorders.push(Recorder {
+            values: whats,
+            fields: record.fields.clone(),
+            carried: carried(reads),
+        });
         self.program.clauses.push(Clause { probes, predicate: None, body, record, span });
     }
 

@@ -103,9 +103,7 @@ impl Replay {
         let aliased = ProbeDesc { module: module.to_string(), ..desc.clone() };
         let fits = |probe: &&Probe| match desc.id {
             Some(id) => probe.id.0 == id,
-            None => {
-                aliased.matches(&probe.provider, &probe.module, &probe.function, &probe.name)
-            }
+            None => aliased.matches(&probe.provider, &probe.module, &probe.function, &probe.name),
         };
         self.probes.values().filter(fits).map(|probe| probe.id).collect()
     }

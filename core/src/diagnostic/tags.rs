@@ -192,6 +192,7 @@ tags! {
     D_DECL_FUNCTYPE "a function has the wrong type"
     D_DECL_FUNCVOID "void is not a usable parameter"
     D_DECL_FUNCIDENT "a function parameter needs a name"
+    D_DECL_PARMNAME "a parameter has no name"
     D_DECL_PARMCLASS "a parameter cannot have a storage class"
     D_DECL_PROTO_TYPE "a prototype's parameter has a bad type"
     D_DECL_PROTO_NAME "a prototype's parameter has a name twice"

@@ -53,7 +53,13 @@ pub struct FlowState {
 
 /// The columns before a record's data under `flowindent`, `-q` or not. `clause` is the number of the clause that
 /// recorded: a second clause of the same entry probe does not go deeper. `cpu`: `None` leaves out the number.
-pub fn flow_prefix(out: &mut Vec<u8>, state: &mut FlowState, cpu: Option<u32>, probe: &Probe<'_>, clause: u32) {
+pub fn flow_prefix(
+    out: &mut Vec<u8>,
+    state: &mut FlowState,
+    cpu: Option<u32>,
+    probe: &Probe<'_>,
+    clause: u32,
+) {
     let mut flow = if ends_word(probe.name, "entry") {
         Flow::Entry
     } else if ends_word(probe.name, "return") {

@@ -52,7 +52,7 @@ impl Parser<'_> {
             match self.tok(0) {
                 Tok::Op("{") => depth += 1,
                 Tok::Op("}") => depth = depth.saturating_sub(1),
-                Tok::End => return Err(self.fail()),
+                Tok::Eof => return Err(self.fail()),
                 _ => {}
             }
             self.bump();
