@@ -5,4 +5,4 @@ status: 1
 --- script
 BEGIN { @ = lquantize(1, 0, 10, 0); }
 --- stderr
-\[D_LQUANT_STEPVAL\] line 1
+\[D_LQUANT_STEPTYPE\] line 1
