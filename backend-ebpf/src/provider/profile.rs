@@ -85,7 +85,8 @@ fn add(search: &mut Search<'_>, name: &str) {
         None => {
             let units: Vec<&str> = UNITS.iter().map(|(name, _)| *name).collect();
             search.notes.push(format!(
-                "{name}: after the dash comes a number above 0 and one of {} (hz without any)",
+                "{name}: after the dash comes a number above 0 and one of {} (hz without any); \
+                 no period is shorter than 200 us",
                 units.join(", ")
             ));
         }
