@@ -251,10 +251,14 @@ fn scripts(server: &Server) -> Result<(), String> {
         return Err(format!("aplatency.d has no 20 requests\n{out}"));
     }
     // The hooks, and an argument of each type.
-    let text = "ap*:::handler-return { @[(int)arg0] = count(); } ap*:::process-request-return { \
+    let env = server.run(&["env"])?;
+    let parent = env.lines().find_map(|line| line.strip_prefix("WEB_PID=")).ok_or("no WEB_PID")?;
+    // Of this server alone: there may be others.
+    let text = "ap*:::handler-return /ppid == $1/ { @[(int)arg0] = count(); } \
+                ap*:::process-request-return /ppid == $1/ { \
                 this->r = (request_rec *)copyin(arg0, sizeof (request_rec)); \
                 @s[copyinstr(arg1), arg2, copyinstr((uintptr_t)this->r->method)] = count(); }";
-    let running = start(Command::new(duotrace()?).args(["-qn", text]))?;
+    let running = start(Command::new(duotrace()?).args(["-qn", text, parent]))?;
     running.wait_armed(LIMIT)?;
     server.run(&["workload", "25x", "2", "/index.html", "/nope"])?;
     let out = running.stop(libc::SIGINT, LIMIT)?.ok()?;

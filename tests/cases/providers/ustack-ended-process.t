@@ -4,7 +4,7 @@ after: late 1000
 stop: INT
 --- script
 BEGIN { printf("armed\n"); }
-late*:::tick /arg0 == 7/ { @[ustack(2), uaddr(uregs[16])] = count(); }
+late*:::tick /arg0 == 700/ { @[ustack(2), uaddr(uregs[16])] = count(); }
 --- stdout has
 armed
 late`main\+0x
