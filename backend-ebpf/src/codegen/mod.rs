@@ -264,6 +264,8 @@ pub struct KernelOffsets {
     pub cred: Option<u32>,
     /// `cred->uid`; the gid follows it.
     pub uid: Option<u32>,
+    pub euid: Option<u32>,
+    pub egid: Option<u32>,
     /// For `sid`, `pgid`, `psargs`.
     pub process: Option<ProcessOffsets>,
     /// For `cwd`, `root`, `d_path()`.

@@ -245,7 +245,8 @@ impl Scan {
         for (id, file) in &self.files {
             let mapping: Vec<i32> =
                 self.processes.iter().filter(|(_, ids)| ids.contains(id)).map(|(pid, _)| *pid).collect();
-            let mut groups: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
+            let mut groups: BTreeMap<(&str, &str, String), Vec<usize>> = BTreeMap::new();
+            let mut fits: BTreeMap<&str, bool> = BTreeMap::new();
             for (i, s) in file.sites.iter().enumerate() {
                 let module_fits =
                     glob_match(module, &file.module) || (module == "a.out" && self.executables.contains(id));
@@ -253,8 +254,19 @@ impl Scan {
                 if alias_of.is_some_and(|other| glob_match(provider, &format!("{other}1"))) {
                     continue;
                 }
-                if module_fits && glob_match(function, &s.function) && glob_match(name, &s.name) {
-                    groups.entry((&s.provider, &s.name, &s.function)).or_default().push(i);
+                let provider_fits = || {
+                    matches_any_pid(provider, &s.provider)
+                        || mapping.iter().any(|pid| glob_match(provider, &format!("{}{pid}", s.provider)))
+                };
+                if !module_fits
+                    || !glob_match(name, &s.name)
+                    || !*fits.entry(&s.provider).or_insert_with(provider_fits)
+                {
+                    continue;
+                }
+                let within = s.function(&file.elf);
+                if glob_match(function, &within) {
+                    groups.entry((&s.provider, &s.name, within)).or_default().push(i);
                 }
             }
             for ((note_provider, name, function), sites) in groups {
@@ -273,7 +285,7 @@ impl Scan {
                 out.push(UsdtMatch {
                     file: Arc::clone(file),
                     provider: note_provider.to_owned(),
-                    function: function.to_owned(),
+                    function,
                     name: name.to_owned(),
                     sites,
                     pids: if all { Pids::All } else { Pids::Only(mapped_by.clone()) },

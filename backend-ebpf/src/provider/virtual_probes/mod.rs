@@ -188,7 +188,7 @@ fn sites(
             offset,
             semaphore: None,
             args: String::new(),
-            function: function.clone(),
+            named: Some(function.clone()),
             recipes: Some(Arc::clone(&recipes)),
         }));
         return Ok(());
@@ -215,7 +215,7 @@ fn sites(
                     offset,
                     semaphore: None,
                     args: String::new(),
-                    function: probe.function.clone().unwrap_or_else(|| function.name.clone()),
+                    named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
                     recipes: Some(Arc::clone(&recipes)),
                 });
             }
