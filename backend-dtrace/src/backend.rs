@@ -36,6 +36,8 @@ pub struct Config {
     pub family: Option<Family>,
     /// The programs, in order: libdtrace compiles them.
     pub programs: Vec<ProgramText>,
+    /// Options of the environment (`DTRACE_OPT_NAME`), by name: `-x` overrules them.
+    pub environment: Vec<(String, Option<String>)>,
     /// `-x` options in the order given, by name.
     pub options: Vec<(String, Option<String>)>,
     /// `$0`, `$1`, ….
@@ -54,6 +56,7 @@ impl Default for Config {
             library: None,
             family: None,
             programs: Vec::new(),
+            environment: Vec::new(),
             options: Vec::new(),
             args: Vec::new(),
             targets: Vec::new(),

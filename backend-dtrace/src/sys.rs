@@ -194,18 +194,6 @@ impl Library {
         (status != -1 && value[0] != -2).then_some(value[0])
     }
 
-    /// Options from the environment, where the library reads them.
-    pub fn setopt_from_environment(&self, prefix: &str) {
-        if let Ok(symbol) = self.symbol("dtrace_setoptenv") {
-            let prefix = c_string(prefix);
-            // SAFETY: Oracle's prototype; other families do not have the function.
-            unsafe {
-                let call: unsafe extern "C" fn(Handle, *const c_char) = std::mem::transmute(symbol);
-                call(self.handle, prefix.as_ptr());
-            }
-        }
-    }
-
     /// Oracle: reads what there is to be known of the system, after the options and the processes.
     pub fn init(&self) -> Result<(), LibError> {
         let Ok(symbol) = self.symbol("dtrace_init") else { return Ok(()) };

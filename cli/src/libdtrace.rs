@@ -14,11 +14,15 @@ use duotrace_core::sema::stability::{CLASSES, STABILITIES};
 use duotrace_core::sema::{ProgramKind, ProgramText};
 use duotrace_dtrace::abi::Family;
 use duotrace_dtrace::{Config, Dtrace, Target};
+use std::time::Duration;
 
 /// Where the library is, if not where it usually is.
 const LIBRARY: &str = "DUOTRACE_LIBDTRACE";
 /// Whose it is, if its symbols do not tell.
 const ABI: &str = "DUOTRACE_LIBDTRACE_ABI";
+
+/// For how many seconds the library may be silent before it counts as hanging.
+const PATIENCE: &str = "DUOTRACE_LIBDTRACE_PATIENCE";
 
 /// Compiles the programs and runs them.
 pub fn trace(
@@ -116,6 +120,12 @@ fn config(given: &Given, programs: &[ProgramText]) -> Result<Config, Failed> {
         let known = || fail(format!("{ABI}={name}: not one of oracle, illumos, freebsd, macos"));
         config.family = Some(Family::from_name(&name).ok_or_else(known)?);
     }
+    if let Ok(text) = std::env::var(PATIENCE) {
+        let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
+        let seconds = seconds.ok_or_else(|| fail(format!("{PATIENCE}={text}: not a number of seconds")))?;
+        config.patience = Duration::from_secs(seconds);
+    }
+    config.environment = run::environment_options();
     let script = programs.iter().find(|text| text.kind == ProgramKind::Script);
     config.args.push(script.map_or("dtrace", |text| text.name.as_str()).to_string());
     config.args.extend(given.args.iter().cloned());
