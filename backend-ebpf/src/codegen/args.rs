@@ -131,6 +131,7 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R0, 0);
                 self.asm.bind(end);
             }
+            ArgSource::Wait(what) => self.wait(what),
             // A recipe is a whole argument: `arg` lowers it.
             ArgSource::Recipe(_) | ArgSource::Absent => self.asm.mov(Reg::R0, 0),
         }

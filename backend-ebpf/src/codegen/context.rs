@@ -183,6 +183,7 @@ fn maps(input: &Input<'_>, plan: &Layout, programs: &[ProgramImage]) -> Vec<MapD
                     layout::unwind::PROCESSES,
                 ),
                 layout::ROWS => MapSpec::array(MapKind::MmapArray, "rows", 8, layout::unwind::ROWS),
+                layout::WAITS => super::lock::map(),
                 layout::STRANGERS => MapSpec::ringbuf("strangers", 4096),
                 layout::NAMES => MapSpec::hash(
                     MapKind::Hash,

@@ -39,6 +39,8 @@ pub const OBJECTS: MapId = MapId(10);
 pub const ROWS: MapId = MapId(11);
 /// Processes whose objects are wanted.
 pub const STRANGERS: MapId = MapId(12);
+/// Waits for locks that are going on: `lock` has the layout.
+pub const WAITS: MapId = MapId(13);
 /// First of the associative arrays' maps.
 const ARRAYS: u32 = 16;
 

@@ -25,6 +25,7 @@ mod calls;
 mod context;
 mod expr;
 mod fault;
+mod lock;
 mod place;
 mod prologue;
 mod recipe;
@@ -129,8 +130,28 @@ pub enum ArgSource {
     Select(Box<Test>, Box<ArgSource>, Box<ArgSource>),
     /// Is the current thread the first of its process?
     MainThread,
+    /// Of the wait for a lock that ends here.
+    Wait(Wait),
     /// The argument does not exist: reads as 0.
     Absent,
+}
+
+/// What is known of a wait for a lock, between two tracepoints of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wait {
+    /// What kind of lock it is and how it is waited for: the flags of `contention_begin`; 0 where that was not seen.
+    Flags,
+    /// How long it took, in ns.
+    Time,
+}
+
+/// What a program without clauses does for those that have some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Notes that a wait for a lock begins.
+    WaitBegins,
+    /// Forgets it, when all others have seen its end.
+    WaitEnded,
 }
 
 /// One step through memory: from an address to what is stored near it.
@@ -207,6 +228,8 @@ pub struct SiteGroup {
     /// The context word that is the task whose probe this is, where that is not the current one
     /// (`sched:::on-cpu`); only for `Hook::BtfTracepoint`.
     pub task: Option<u16>,
+    /// It has no clauses, but does this.
+    pub service: Option<Service>,
     /// errno is meaningful (system call returns): negative return values give it.
     pub errno: bool,
     /// `probeprov` has the pid appended at run time (USDT providers).

@@ -1,7 +1,7 @@
 //! Links: what ties a program to its probes. Dropping a link detaches.
 
 use super::bpf::{self, UprobeMulti};
-use super::perf_event::{self, Rate};
+use super::perf_event::{self, Counter, Rate};
 use super::{Error, Kind, Prog};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -137,4 +137,9 @@ pub fn attach_tracepoint(prog: &Prog, id: u64, cookie: u64) -> Result<Link, Erro
 /// Runs a `PerfEvent` program on a CPU at a rate.
 pub fn attach_cpu_clock(prog: &Prog, rate: Rate, cpu: u32, cookie: u64) -> Result<Link, Error> {
     on_event(prog, perf_event::cpu_clock(rate, cpu)?, cookie)
+}
+
+/// Runs a `PerfEvent` program on a CPU whenever a counter has counted so far.
+pub fn attach_counter(prog: &Prog, counter: Counter, cpu: u32, cookie: u64) -> Result<Link, Error> {
+    on_event(prog, perf_event::counter(counter, cpu)?, cookie)
 }

@@ -10,6 +10,9 @@ use std::sync::OnceLock;
 const TYPE_SOFTWARE: u32 = 1;
 const TYPE_TRACEPOINT: u32 = 2;
 const CPU_CLOCK: u64 = 0;
+const FLAG_EXCLUDE_USER: u64 = 1 << 4;
+const FLAG_EXCLUDE_KERNEL: u64 = 1 << 5;
+const FLAG_EXCLUDE_HYPERVISOR: u64 = 1 << 6;
 const FLAG_FREQ: u64 = 1 << 10;
 const PERF_EVENT_IOC_ENABLE: u64 = 0x2400;
 const PERF_EVENT_IOC_DISABLE: u64 = 0x2401;
@@ -43,6 +46,35 @@ pub fn cpu_clock(rate: Rate, cpu: u32) -> Result<OwnedFd, Error> {
             libc::EINVAL => error.hint("above kernel.perf_event_max_sample_rate, or a period of 0"),
             _ => error.with_privileges(),
         }
+    })
+}
+
+/// A counter of the processor or of the kernel, and after how many counts it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// `PERF_TYPE_*` and the event's number there (`linux/perf_event.h`).
+    pub type_: u32,
+    pub config: u64,
+    pub period: u64,
+    /// Does it count in user mode; in the kernel?
+    pub user: bool,
+    pub kernel: bool,
+}
+
+/// A counter on one CPU, whatever runs there.
+pub fn counter(counter: Counter, cpu: u32) -> Result<OwnedFd, Error> {
+    let mut flags = FLAG_EXCLUDE_HYPERVISOR;
+    if !counter.user {
+        flags |= FLAG_EXCLUDE_USER;
+    }
+    if !counter.kernel {
+        flags |= FLAG_EXCLUDE_KERNEL;
+    }
+    let Counter { type_, config, period, .. } = counter;
+    let attr = PerfAttr { type_, config, sample: period, flags, ..PerfAttr::default() };
+    sys::perf_event_open(attr, None, -1, cpu as i32).map_err(|errno| {
+        Error::new(format!("perf_event_open(type {type_}, event {config:#x}, cpu {cpu})"), errno)
+            .with_privileges()
     })
 }
 

@@ -17,6 +17,8 @@ pub struct Composite {
     name: &'static str,
     tracepoint: &'static str,
     task: Option<u16>,
+    /// Is it told of at the end of a wait for a lock, whose beginning must be known?
+    wait: bool,
     /// `None` as soon as something is missing in this kernel.
     guard: Option<Vec<Test>>,
     args: Option<Vec<ArgSource>>,
@@ -30,6 +32,7 @@ impl Composite {
             name,
             tracepoint,
             task: None,
+            wait: false,
             guard: Some(Vec::new()),
             args: Some(Vec::new()),
             types: Vec::new(),
@@ -48,6 +51,12 @@ impl Composite {
     /// The context word that is the task to which this happens, where that is not the current one.
     pub fn of_task(mut self, word: u16) -> Composite {
         self.task = Some(word);
+        self
+    }
+
+    /// Stands at the end of a wait for a lock: see [`ArgSource::Wait`].
+    pub fn after_wait(mut self) -> Composite {
+        self.wait = true;
         self
     }
 
@@ -149,6 +158,7 @@ pub fn find(search: &mut Search<'_>, provider: &str, probes: fn(&Btf) -> Vec<Com
             guard,
             args,
             task: probe.task,
+            wait: probe.wait,
         };
         search.add([provider, MODULE, "", probe.name], Some(probe.types), how);
     }

@@ -5,9 +5,11 @@
 
 mod composite;
 mod counters;
+mod cpc;
 mod dtrace;
 mod io;
 mod library;
+mod lockstat;
 mod net;
 pub mod pid;
 mod proc;
@@ -21,7 +23,7 @@ pub mod usdt;
 pub mod virtual_probes;
 
 use crate::codegen::{ArgSource, Test};
-use crate::kernel::perf_event::Rate;
+use crate::kernel::perf_event::{Counter, Rate};
 use crate::process::usdt_scan::{Scan, Scanner};
 use crate::symbols::recipe::Recipe;
 use duotrace_core::backend::ProbeMatch;
@@ -48,6 +50,8 @@ pub enum How {
     Fault,
     /// A timer on one CPU (tick) or on each (profile).
     Timer { rate: Rate, every_cpu: bool },
+    /// A counter on each CPU.
+    Counter(Counter),
     /// A system call by number.
     Syscall { number: u32, at_return: bool },
     /// A kernel tracepoint by name.
@@ -61,6 +65,8 @@ pub enum How {
         args: Vec<ArgSource>,
         /// Which argument is the task whose probe this is, if not the current one.
         task: Option<u16>,
+        /// Are its arguments about a wait for a lock that ends there?
+        wait: bool,
     },
     /// Places in the files of one process.
     Pid { pid: u32, sites: Vec<UserSite> },
@@ -102,7 +108,7 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 17] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
@@ -114,6 +120,8 @@ const ROWS: [Row; 15] = [
     Row { name: "udp", find: |search| composite::find(search, "udp", net::udp) },
     Row { name: "sysinfo", find: |search| composite::find(search, "sysinfo", counters::sysinfo) },
     Row { name: "vminfo", find: |search| composite::find(search, "vminfo", counters::vminfo) },
+    Row { name: "lockstat", find: lockstat::find },
+    Row { name: "cpc", find: cpc::find },
     Row { name: "rawtp", find: rawtp::find },
     Row { name: "sdt", find: |_| {} },
     Row { name: "pidNNN", find: pid::find },

@@ -1,9 +1,9 @@
 //! From clauses and their probes to as few BPF programs as can serve them, and where each is attached.
 
 use crate::codegen::layout::{walk, walk_body};
-use crate::codegen::{ArgSource, ErrorProbe, Hook, PidFilter, ProbeIdentity, SiteGroup};
+use crate::codegen::{ArgSource, ErrorProbe, Hook, PidFilter, ProbeIdentity, Service, SiteGroup};
 use crate::kernel::link::Site;
-use crate::kernel::perf_event::Rate;
+use crate::kernel::perf_event::{Counter, Rate};
 use crate::provider::{self, How, Known, UserSite, usdt};
 use crate::symbols::recipe::Recipe;
 use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program};
@@ -30,12 +30,19 @@ pub enum Attach {
     },
 }
 
-/// A timer and the probe it is.
+/// A timer or counter and the probe it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timer {
-    pub rate: Rate,
+    pub ticks: Ticks,
     pub every_cpu: bool,
     pub probe: ProbeId,
+}
+
+/// What a timer goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ticks {
+    Clock(Rate),
+    Counter(Counter),
 }
 
 /// What distinguishes the programs of a script.
@@ -64,6 +71,8 @@ pub struct Plan {
     probes: Vec<BTreeSet<ProbeId>>,
     /// Arguments that each clause reads.
     used: Vec<BTreeSet<usize>>,
+    /// Does some probe tell of waits for locks?
+    waits: bool,
     /// USDT probes that are attached in every process: the first process's number stands for all.
     pub everywhere: Vec<Arc<usdt::Point>>,
 }
@@ -117,8 +126,34 @@ impl Plan {
         for wanted in &wanted {
             plan.place(wanted.known, wanted.everywhere, &wanted.clauses);
         }
+        if plan.waits {
+            // Programs of one tracepoint run in the order in which they are attached: the last one forgets.
+            plan.serve(Service::WaitBegins, "contention_begin");
+            plan.serve(Service::WaitEnded, "contention_end");
+        }
         plan.identify();
         plan
+    }
+
+    /// Adds a program without clauses.
+    fn serve(&mut self, service: Service, tracepoint: &str) {
+        let attach = Attach::RawTracepoint(tracepoint.to_string());
+        self.groups.push(SiteGroup {
+            hook: Hook::RawTracepoint,
+            clauses: Vec::new(),
+            identity: ProbeIdentity::Const(ProbeId(0)),
+            args: Vec::new(),
+            filter: PidFilter::Any,
+            guard: Vec::new(),
+            task: None,
+            service: Some(service),
+            errno: false,
+            provider_pid: false,
+            at_entry: false,
+            condition: None,
+        });
+        self.attach.push(attach);
+        self.probes.push(BTreeSet::new());
     }
 
     /// Adds a probe that was found while running, in one process or everywhere. Gives nothing back: the new groups
@@ -145,11 +180,10 @@ impl Plan {
                 self.group(Hook::TestRun, clauses, &[], Some(id), id, attach);
             }
             How::Timer { rate, every_cpu } => {
-                let args = words(&[ArgSource::KernelPc, ArgSource::UserPc]);
-                let at = self.group(Hook::PerfEvent, clauses, &args, None, id, Attach::Timers(Vec::new()));
-                if let Some(Attach::Timers(timers)) = self.attach.get_mut(at) {
-                    timers.push(Timer { rate: *rate, every_cpu: *every_cpu, probe: id });
-                }
+                self.timer(clauses, Timer { ticks: Ticks::Clock(*rate), every_cpu: *every_cpu, probe: id });
+            }
+            How::Counter(counter) => {
+                self.timer(clauses, Timer { ticks: Ticks::Counter(*counter), every_cpu: true, probe: id });
             }
             How::Syscall { number, at_return } => {
                 let at = match at_return {
@@ -180,7 +214,8 @@ impl Plan {
                 let attach = Attach::RawTracepoint(name.clone());
                 self.group(Hook::RawTracepoint, clauses, &args, Some(id), id, attach);
             }
-            How::Kernel { tracepoint, typed, guard, args, task } => {
+            How::Kernel { tracepoint, typed, guard, args, task, wait } => {
+                self.waits |= *wait;
                 let (hook, attach) = match typed {
                     true => (Hook::BtfTracepoint, Attach::BtfTracepoint(tracepoint.clone())),
                     false => (Hook::RawTracepoint, Attach::RawTracepoint(tracepoint.clone())),
@@ -201,6 +236,15 @@ impl Plan {
                     self.uprobe(site, clauses, (!everywhere).then_some(*pid), true, id);
                 }
             }
+        }
+    }
+
+    fn timer(&mut self, clauses: &[ClauseId], timer: Timer) {
+        let args = [ArgSource::KernelPc, ArgSource::UserPc];
+        let attach = Attach::Timers(Vec::new());
+        let at = self.group(Hook::PerfEvent, clauses, &args, None, timer.probe, attach);
+        if let Some(Attach::Timers(timers)) = self.attach.get_mut(at) {
+            timers.push(timer);
         }
     }
 
@@ -289,6 +333,7 @@ impl Plan {
                     filter: key.filter,
                     guard: Vec::new(),
                     task: None,
+                    service: None,
                     errno: false,
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,

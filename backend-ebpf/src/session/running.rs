@@ -3,7 +3,7 @@
 use super::banks::Banks;
 use super::later::Later;
 use super::load::{self, Maps};
-use super::plan::{Attach, Plan};
+use super::plan::{Attach, Plan, Ticks};
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
 use super::{EbpfConfig, sys, system, values};
@@ -181,9 +181,11 @@ impl Running {
                         let count = if timer.every_cpu { online.len() } else { 1 };
                         for cpu in online.iter().take(count) {
                             let cookie = u64::from(timer.probe.0);
-                            self.links.push(
-                                link::attach_cpu_clock(prog, timer.rate, *cpu, cookie).map_err(system)?,
-                            );
+                            let link = match timer.ticks {
+                                Ticks::Clock(rate) => link::attach_cpu_clock(prog, rate, *cpu, cookie),
+                                Ticks::Counter(counter) => link::attach_counter(prog, counter, *cpu, cookie),
+                            };
+                            self.links.push(link.map_err(system)?);
                         }
                     }
                 }

@@ -63,6 +63,7 @@ pub fn run(
         guard: Vec::new(),
         condition: None,
         task: None,
+        service: None,
     }];
     let error_clauses = (normal as u32..program.clauses.len() as u32).map(ClauseId).collect();
     let input = Input {
