@@ -60,8 +60,10 @@ pub enum Hook {
     PerfEvent,
     /// Any other raw tracepoint: ctx[n] = n-th argument.
     RawTracepoint,
-    /// A raw tracepoint whose arguments the verifier knows the types of.
+    /// A raw tracepoint, or a function's entry or return, whose arguments the verifier knows the types of.
     BtfTracepoint,
+    /// Entry or return of a kernel function: context is the kernel's `struct pt_regs` there.
+    Kprobe,
 }
 
 /// How a program learns which probe fired.
@@ -97,6 +99,14 @@ pub enum ArgSource {
     Const(i64),
     /// An address so far from the instruction of the probe.
     PcRelative(i64),
+    /// A field of the pt_regs of a kernel function ([`Hook::Kprobe`]).
+    KernelReg(u16),
+    /// So many bytes of another source, extended.
+    Narrow {
+        from: Box<ArgSource>,
+        bytes: u8,
+        signed: bool,
+    },
     /// n-th context word (raw tracepoints; SysExit: 1 is the return value).
     Ctx(u16),
     /// n-th system call argument, read from the pt_regs that ctx[0] points to.

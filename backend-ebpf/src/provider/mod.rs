@@ -7,6 +7,7 @@ mod composite;
 mod counters;
 mod cpc;
 mod dtrace;
+mod fbt;
 mod io;
 mod library;
 mod lockstat;
@@ -68,6 +69,10 @@ pub enum How {
         /// Are its arguments about a wait for a lock that ends there?
         wait: bool,
     },
+    /// A kernel function's entry or return, by its BTF id.
+    Function { id: u32, at_return: bool, args: Vec<ArgSource> },
+    /// The same, by its name.
+    Kprobe { function: String, at_return: bool, args: Vec<ArgSource> },
     /// Places in the files of one process.
     Pid { pid: u32, sites: Vec<UserSite> },
     /// A USDT probe of a file, as one process has it.
@@ -108,7 +113,7 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 18] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
@@ -122,6 +127,7 @@ const ROWS: [Row; 17] = [
     Row { name: "vminfo", find: |search| composite::find(search, "vminfo", counters::vminfo) },
     Row { name: "lockstat", find: lockstat::find },
     Row { name: "cpc", find: cpc::find },
+    Row { name: "fbt", find: fbt::find },
     Row { name: "rawtp", find: rawtp::find },
     Row { name: "sdt", find: |_| {} },
     Row { name: "pidNNN", find: pid::find },

@@ -2,7 +2,7 @@
 
 use crate::codegen::layout::{walk, walk_body};
 use crate::codegen::{ArgSource, ErrorProbe, Hook, PidFilter, ProbeIdentity, Service, SiteGroup};
-use crate::kernel::link::Site;
+use crate::kernel::link::{KernelSite, Site};
 use crate::kernel::perf_event::{Counter, Rate};
 use crate::provider::{self, How, Known, UserSite, usdt};
 use crate::symbols::recipe::Recipe;
@@ -22,6 +22,16 @@ pub enum Attach {
     RawTracepoint(String),
     /// The same, through the BTF id that the program was loaded for.
     BtfTracepoint(String),
+    /// A kernel function's entry or return, by its BTF id.
+    Function {
+        id: u32,
+        at_return: bool,
+    },
+    /// Kernel functions' entries or returns, by name.
+    Kprobes {
+        at_return: bool,
+        sites: Vec<KernelSite>,
+    },
     Timers(Vec<Timer>),
     /// In one process or in all, by file.
     Uprobes {
@@ -224,6 +234,27 @@ impl Plan {
                 if let Some(group) = self.groups.get_mut(at) {
                     group.guard.clone_from(guard);
                     group.task = *task;
+                }
+            }
+            How::Function { id: function, at_return, args } => {
+                let attach = Attach::Function { id: *function, at_return: *at_return };
+                self.group(Hook::BtfTracepoint, clauses, args, Some(id), id, attach);
+            }
+            How::Kprobe { function, at_return, args } => {
+                let key = Key {
+                    hook: Hook::Kprobe,
+                    clauses: clauses.to_vec(),
+                    args: self.trimmed(clauses, args),
+                    filter: PidFilter::Any,
+                    at_entry: !at_return,
+                    provider_pid: false,
+                    condition: None,
+                    alone: None,
+                };
+                let attach = Attach::Kprobes { at_return: *at_return, sites: Vec::new() };
+                let at = self.by_key(key, id, attach);
+                if let Some(Attach::Kprobes { sites, .. }) = self.attach.get_mut(at) {
+                    sites.push(KernelSite { function: function.clone(), cookie: u64::from(id.0) });
                 }
             }
             How::Pid { pid, sites } => {

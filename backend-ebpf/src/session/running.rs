@@ -197,7 +197,13 @@ impl Running {
                 Attach::SysExit => {
                     self.links.push(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
                 }
-                Attach::BtfTracepoint(_) => {
+                Attach::Kprobes { at_return, sites } => {
+                    if prog.kind() == Kind::Kprobe {
+                        sys::raise_file_limit();
+                    }
+                    self.links.extend(link::attach_kprobes(prog, sites, *at_return).map_err(system)?);
+                }
+                Attach::BtfTracepoint(_) | Attach::Function { .. } => {
                     self.links.push(link::attach_btf(prog, 0).map_err(system)?);
                 }
                 Attach::RawTracepoint(name) => {
