@@ -30,12 +30,12 @@ pub fn run(words: &[String]) -> u8 {
 
 /// The backends, the default one first, then what they use.
 fn parts() -> Vec<Part> {
-    let mut parts = Vec::new();
-    #[cfg(target_os = "linux")]
-    parts.push(crate::ebpf::survey());
-    parts.push(libdtrace::survey());
-    parts.push(preprocessor());
-    parts
+    vec![
+        #[cfg(target_os = "linux")]
+        crate::ebpf::survey(),
+        libdtrace::survey(),
+        preprocessor(),
+    ]
 }
 
 /// The program of `-C`.
