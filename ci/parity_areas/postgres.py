@@ -187,6 +187,18 @@ def query_speed(env):
     return times(runs, wanted)
 
 
+def slower(env):
+    """Every statement that was answered is a row, in its order: none is quicker than 0 ms."""
+    tick = "tick-500ms { printf(\"tick\\n\"); }"
+    runs = over_session(env, ["-x", "argref", "-n", tick, "-s", "scripts/db/pgslower.d", "0"], "^tick$")
+    answered = {text for text, _, counts in STATEMENTS if counts[ANSWERS]}
+    wanted = [text for text in sent() if text in answered]
+    rows = [re.findall(r"^ *\d+ +\d+\.\d{3} (.*)$", runs[name].out, re.M) for name in ("ebpf", "dtrace")]
+    if rows == [wanted, wanted]:
+        return "equal", f"exactly the {len(wanted)} statements, in order"
+    return "DIFFERS", f"{len(wanted)} statements, rows {[len(found) for found in rows]} {runs['dtrace'].message()!r}"
+
+
 def refusal(env, path):
     """What the libdtrace backend says to a script over a session, and dtrace(1) to the same, read as our backend reads it."""
     session = Session(env)

@@ -38,6 +38,8 @@ pub enum Job {
     ListPrograms,
     /// List all probes, or those that a description matches.
     List(Option<String>),
+    /// Say what library it is.
+    Describe,
 }
 
 /// `DTRACE_C_*`.
@@ -110,6 +112,10 @@ pub fn run(job: &Job, config: &Config, ends: Ends) {
         Job::Run => worker.trace(config),
         Job::ListPrograms => worker.list_programs(config),
         Job::List(description) => worker.list(config, description.as_deref()),
+        Job::Describe => {
+            worker.describe();
+            Ok(())
+        }
     };
     if let Err(Failure { stage, index, error }) = done {
         let LibError { errno, message } = error;
@@ -329,6 +335,13 @@ impl Worker {
             self.context.list_statements(*program).map_err(failure(Stage::List, index))?;
         }
         Ok(())
+    }
+
+    fn describe(&mut self) {
+        let library = self.library();
+        let (path, version) = (library.path(), library.version());
+        let family = library.family.name().to_string();
+        self.context.send(&Message::Library { path, family, version });
     }
 
     fn list(&mut self, config: &Config, description: Option<&str>) -> Result<(), Failure> {
