@@ -359,6 +359,7 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         task: None,
         at_entry: true,
         condition: None,
+        looks_at: None,
     }
 }
 

@@ -62,6 +62,7 @@ pub fn run(
         at_entry: false,
         guard: Vec::new(),
         condition: None,
+        looks_at: None,
         task: None,
     }];
     let error_clauses = (normal as u32..program.clauses.len() as u32).map(ClauseId).collect();
