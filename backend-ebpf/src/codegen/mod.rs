@@ -35,6 +35,7 @@ mod stmt;
 mod string;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use crate::kernel::MapSpec;
 use crate::symbols::recipe::Recipe;
@@ -248,6 +249,8 @@ pub struct SiteGroup {
     pub at_entry: bool,
     /// A virtual probe's condition: where it is 0 nothing fired.
     pub condition: Option<Arc<Recipe>>,
+    /// A virtual probe that looks at threads: the number (`layout::threads`) of the file whose threads they are.
+    pub looks_at: Option<u64>,
 }
 
 /// Sizes that options set.
@@ -297,6 +300,8 @@ pub struct KernelOffsets {
     pub cred: Option<u32>,
     /// `cred->uid`; the gid follows it.
     pub uid: Option<u32>,
+    /// `task->thread.fsbase`: where the thread's `struct pthread` is.
+    pub thread_pointer: Option<u32>,
     /// For `sid`, `pgid`, `psargs`.
     pub process: Option<ProcessOffsets>,
     /// For `cwd`, `root`, `d_path()`.

@@ -45,6 +45,7 @@ impl KernelOffsets {
             comm: task("comm"),
             cred: task("cred"),
             uid: btf.field("cred", "uid").map(|field| field.offset),
+            thread_pointer: task("thread.fsbase"),
             process: process(btf),
             paths: paths(btf),
         }

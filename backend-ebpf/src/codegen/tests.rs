@@ -360,6 +360,7 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         service: None,
         at_entry: true,
         condition: None,
+        looks_at: None,
     }
 }
 

@@ -14,7 +14,7 @@ mod lockstat;
 mod net;
 pub mod pid;
 mod proc;
-mod profile;
+pub mod profile;
 mod rawtp;
 mod sched;
 pub mod shelf;
@@ -26,7 +26,7 @@ pub mod virtual_probes;
 use crate::codegen::{ArgSource, Test};
 use crate::kernel::perf_event::{Counter, Rate};
 use crate::process::usdt_scan::{Scan, Scanner};
-use crate::symbols::recipe::Recipe;
+use crate::symbols::recipe::{LookWhen, Recipe};
 use duotrace_core::backend::ProbeMatch;
 use duotrace_core::diagnostic::Tag;
 use duotrace_core::probe::{Probe, ProbeArg, ProbeDesc, ProbeId, glob_match};
@@ -95,6 +95,8 @@ pub struct UserSite {
     pub at_entry: bool,
     /// A virtual probe's condition.
     pub condition: Option<Arc<Recipe>>,
+    /// There is no such place, but threads are looked at.
+    pub look: Option<LookWhen>,
 }
 
 /// A probe and what it stands on.

@@ -5,7 +5,7 @@ use crate::codegen::{ArgSource, ErrorProbe, Hook, PidFilter, ProbeIdentity, Serv
 use crate::kernel::link::{KernelSite, Site};
 use crate::kernel::perf_event::{Counter, Rate};
 use crate::provider::{self, How, Known, UserSite, usdt};
-use crate::symbols::recipe::Recipe;
+use crate::symbols::recipe::{LookWhen, Recipe};
 use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program};
 use duotrace_core::probe::ProbeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -65,6 +65,7 @@ struct Key {
     at_entry: bool,
     provider_pid: bool,
     condition: Option<Arc<Recipe>>,
+    looks_at: Option<u64>,
     /// BEGIN, END and raw tracepoints have a program of their own.
     alone: Option<ProbeId>,
 }
@@ -161,6 +162,7 @@ impl Plan {
             provider_pid: false,
             at_entry: false,
             condition: None,
+            looks_at: None,
         });
         self.attach.push(attach);
         self.probes.push(BTreeSet::new());
@@ -249,6 +251,7 @@ impl Plan {
                     at_entry: !at_return,
                     provider_pid: false,
                     condition: None,
+                    looks_at: None,
                     alone: None,
                 };
                 let attach = Attach::Kprobes { at_return: *at_return, sites: Vec::new() };
@@ -263,8 +266,12 @@ impl Plan {
                 }
             }
             How::Usdt { pid, point } => {
+                let pid = (!everywhere).then_some(*pid);
                 for site in &point.sites {
-                    self.uprobe(site, clauses, (!everywhere).then_some(*pid), true, id);
+                    match site.look {
+                        Some(when) => self.look(point, site, when, clauses, pid, id),
+                        None => self.uprobe(site, clauses, pid, true, id),
+                    }
                 }
             }
         }
@@ -295,6 +302,7 @@ impl Plan {
             at_entry: site.at_entry,
             provider_pid,
             condition: site.condition.clone(),
+            looks_at: None,
             alone: None,
         };
         let at = self.by_key(key, id, Attach::Uprobes { pid, files: BTreeMap::new() });
@@ -304,6 +312,39 @@ impl Plan {
                 ref_ctr_offset: site.semaphore,
                 cookie: u64::from(site.within) << 32 | u64::from(id.0),
             });
+        }
+    }
+
+    /// Looks at the threads of a file's processes.
+    fn look(
+        &mut self,
+        point: &usdt::Point,
+        site: &UserSite,
+        when: LookWhen,
+        clauses: &[ClauseId],
+        pid: Option<u32>,
+        id: ProbeId,
+    ) {
+        let (hook, attach) = match when {
+            LookWhen::Profile => (Hook::PerfEvent, Attach::Timers(Vec::new())),
+            LookWhen::OffCpu => (Hook::RawTracepoint, Attach::RawTracepoint("sched_switch".to_owned())),
+        };
+        let key = Key {
+            hook,
+            clauses: clauses.to_vec(),
+            args: self.trimmed(clauses, &site.args),
+            filter: pid.map_or(PidFilter::Any, PidFilter::Pid),
+            at_entry: false,
+            provider_pid: true,
+            condition: site.condition.clone(),
+            looks_at: Some(point.number()),
+            alone: (when == LookWhen::OffCpu).then_some(id),
+        };
+        let at = self.by_key(key, id, attach);
+        if let Some(Attach::Timers(timers)) = self.attach.get_mut(at)
+            && let Some(rate) = provider::profile::rate(&point.name)
+        {
+            timers.push(Timer { ticks: Ticks::Clock(rate), every_cpu: true, probe: id });
         }
     }
 
@@ -342,6 +383,7 @@ impl Plan {
             at_entry: false,
             provider_pid: false,
             condition: None,
+            looks_at: None,
             alone,
         };
         self.by_key(key, id, attach)
@@ -369,6 +411,7 @@ impl Plan {
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,
                     condition: key.condition.clone(),
+                    looks_at: key.looks_at,
                 });
                 self.attach.push(attach);
                 self.probes.push(BTreeSet::new());

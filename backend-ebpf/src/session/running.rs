@@ -6,6 +6,7 @@ use super::load::{self, Maps};
 use super::plan::{Attach, Plan, Ticks};
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
+use super::threads::Threads;
 use super::{EbpfConfig, sys, system, values};
 use crate::codegen::layout::{self, control, drops, event};
 use crate::codegen::{Image, Input, compile, listing};
@@ -72,6 +73,7 @@ pub struct Running {
     state: State,
     later: Option<Later>,
     tables: Option<Tables>,
+    threads: Option<Threads>,
     /// `-x cpu`.
     cpu: Option<u32>,
     /// Instructions that the kernel does not probe, until they have been told of.
@@ -136,6 +138,7 @@ impl Running {
                 grabs.push(grab.map_err(|error| BackendError::new(error.to_string()))?);
             }
         }
+        let threads = Threads::new(&maps, scanner.fresh())?;
         let later = Later::new(program, scanner);
         let tables = Tables::new(&maps)?;
         Ok(Running {
@@ -164,6 +167,7 @@ impl Running {
             state: State::Loaded,
             later,
             tables,
+            threads,
             refused: 0,
             cpu: load::limits(program, options).cpu,
         })
@@ -371,6 +375,7 @@ impl Running {
         fds.extend(self.children.iter().filter(|child| running(child.pid())).map(Child::pidfd));
         fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
         fds.extend(self.later.iter().flat_map(Later::fds));
+        fds.extend(self.threads.iter().map(Threads::fd));
         fds.extend(self.tables.iter().flat_map(|_| self.symbols.fds()));
         self.attend(true);
         let polled = sys::poll(&fds, timeout);
@@ -391,6 +396,10 @@ impl Running {
 
     /// Keeps what names addresses and walks stacks up to date with the processes.
     fn note_processes(&mut self, sink: &mut dyn Sink) {
+        if let Some(threads) = &mut self.threads {
+            threads.look(&self.maps);
+            threads.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
+        }
         let mapped = self.symbols.note();
         if let Some(tables) = &mut self.tables {
             for pid in tables.look(&mapped, &self.maps) {
@@ -406,6 +415,9 @@ impl Running {
         let Some(mut later) = self.later.take() else { return };
         for warning in later.look(self) {
             sink.event(Event::Warning(warning));
+        }
+        if self.threads.is_none() {
+            self.threads = Threads::new(&self.maps, later.scanner()).ok().flatten();
         }
         self.later = Some(later);
     }
