@@ -210,9 +210,28 @@ pub fn option_of(flag: Flag, value: &str) -> Option<(&str, Option<&str>, String)
     })
 }
 
-/// Options in the order given. What only libdtrace knows is left to it.
+/// What stands before the names of options in the environment.
+const OPTION_PREFIX: &str = "DTRACE_OPT_";
+
+/// Options of the environment, by name: `DTRACE_OPT_STRSIZE=1k`. No value stands for none.
+pub fn environment_options() -> Vec<(String, Option<String>)> {
+    let named = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.to_str()?.strip_prefix(OPTION_PREFIX)?.to_ascii_lowercase();
+        let value = value.to_string_lossy().into_owned();
+        Some((name, (!value.is_empty()).then_some(value)))
+    });
+    let mut found: Vec<_> = named.collect();
+    found.sort();
+    found
+}
+
+/// Options in the order given, after those of the environment. What only libdtrace knows is left to it.
 fn options(given: &Given, choice: Choice) -> Result<Options, Failed> {
     let mut options = Options::new();
+    for (name, value) in environment_options() {
+        // As in dtrace(1): what is not known or not valid there is passed over.
+        let _ = options.set(&name, value.as_deref());
+    }
     for (flag, value) in &given.flags {
         let Some((name, value, shown)) = option_of(*flag, value) else { continue };
         match options.set(name, value) {

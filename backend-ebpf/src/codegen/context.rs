@@ -183,6 +183,15 @@ fn maps(input: &Input<'_>, plan: &Layout, programs: &[ProgramImage]) -> Vec<MapD
                     layout::unwind::PROCESSES,
                 ),
                 layout::ROWS => MapSpec::array(MapKind::MmapArray, "rows", 8, layout::unwind::ROWS),
+                layout::WAITS => super::lock::map(),
+                layout::LOOKED_AT => MapSpec::hash(
+                    MapKind::LruHash,
+                    "looked_at",
+                    8,
+                    layout::threads::VALUE,
+                    layout::threads::PROCESSES,
+                ),
+                layout::UNKNOWN => MapSpec::ringbuf("unknown", 4096),
                 layout::STRANGERS => MapSpec::ringbuf("strangers", 4096),
                 layout::NAMES => MapSpec::hash(
                     MapKind::Hash,

@@ -39,8 +39,14 @@ pub const OBJECTS: MapId = MapId(10);
 pub const ROWS: MapId = MapId(11);
 /// Processes whose objects are wanted.
 pub const STRANGERS: MapId = MapId(12);
+/// Waits for locks that are going on: `lock` has the layout.
+pub const WAITS: MapId = MapId(15);
+/// Where the threads of a process keep what virtual probes look at: `threads` has the layout.
+pub const LOOKED_AT: MapId = MapId(13);
+/// Processes of which that is not known, or known for long.
+pub const UNKNOWN: MapId = MapId(14);
 /// First of the associative arrays' maps.
-const ARRAYS: u32 = 16;
+const ARRAYS: u32 = 32;
 
 /// Tables by which user stacks are walked.
 pub mod unwind {
@@ -67,6 +73,27 @@ pub mod unwind {
     pub const SIGNAL_RBP: i32 = 40 + 80;
     pub const SIGNAL_RSP: i32 = 40 + 120;
     pub const SIGNAL_RIP: i32 = 40 + 128;
+}
+
+/// What virtual probes that look at threads know of processes.
+pub mod threads {
+    /// Processes at a time.
+    pub const PROCESSES: u32 = 8192;
+    /// A value: `u64` address of the key (0: the process has none), `u64` number of the file that it is in, `u64` when it
+    /// was found out (ns, monotonic), `u32` offset of `specific` in `struct pthread`, `u32` of `data` in what the
+    /// blocks there consist of.
+    pub const KEY: i16 = 0;
+    pub const FILE: i16 = 8;
+    pub const SINCE: i16 = 16;
+    pub const BLOCKS: i16 = 24;
+    pub const DATA: i16 = 28;
+    pub const VALUE: u32 = 32;
+    /// After so long it is found out again: the process may be another program now.
+    pub const FRESH_NS: i32 = 1_000_000_000;
+    /// Keys of a block, and bytes of one, as powers of two (glibc's `PTHREAD_KEY_2NDLEVEL_SIZE`,
+    /// `struct pthread_key_data`).
+    pub const BLOCK_BITS: i32 = 5;
+    pub const ENTRY_BITS: i32 = 4;
 }
 
 /// Offsets in the control page.

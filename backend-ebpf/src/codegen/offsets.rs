@@ -49,6 +49,7 @@ impl KernelOffsets {
             uid: at(btf, "cred", "uid"),
             euid: at(btf, "cred", "euid"),
             egid: at(btf, "cred", "egid"),
+            thread_pointer: task("thread.fsbase"),
             process: process(btf),
             paths: paths(btf),
         }

@@ -357,8 +357,10 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         provider_pid: false,
         guard: Vec::new(),
         task: None,
+        service: None,
         at_entry: true,
         condition: None,
+        looks_at: None,
     }
 }
 

@@ -3,8 +3,9 @@
 use super::maps;
 use super::pids;
 use crate::symbols::elf::{Elf, FileId};
+use crate::symbols::recipe::LookWhen;
 use crate::symbols::usdt::{self, UsdtSite};
-use duotrace_core::probe::glob_match;
+use duotrace_core::probe::{glob_match, is_glob};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -231,6 +232,15 @@ pub fn matches_any_pid(pattern: &str, provider: &str) -> bool {
     samples.iter().all(|pid| glob_match(pattern, &format!("{provider}{pid}")))
 }
 
+/// The probe `profile-N` that a description's name means: the rate is the description's.
+fn at_rate(name: &str) -> Option<&str> {
+    const CUSTOMARY: &str = "profile-997";
+    match is_glob(name) || name.is_empty() {
+        true => glob_match(name, CUSTOMARY).then_some(CUSTOMARY),
+        false => name.starts_with("profile-").then_some(name),
+    }
+}
+
 impl Scan {
     /// Has the process USDT probes of this provider in some file?
     fn has_real(&self, pid: i32, provider: &str) -> bool {
@@ -258,15 +268,18 @@ impl Scan {
                     matches_any_pid(provider, &s.provider)
                         || mapping.iter().any(|pid| glob_match(provider, &format!("{}{pid}", s.provider)))
                 };
-                if !module_fits
-                    || !glob_match(name, &s.name)
-                    || !*fits.entry(&s.provider).or_insert_with(provider_fits)
-                {
+                let look = s.recipes.as_ref().and_then(|recipes| recipes.look);
+                let meant = match look.map(|look| look.when) {
+                    Some(LookWhen::Profile) => at_rate(name),
+                    _ => Some(s.name.as_str()).filter(|own| glob_match(name, own)),
+                };
+                let Some(own) = meant.filter(|_| module_fits) else { continue };
+                if !*fits.entry(&s.provider).or_insert_with(provider_fits) {
                     continue;
                 }
                 let within = s.function(&file.elf);
                 if glob_match(function, &within) {
-                    groups.entry((&s.provider, &s.name, within)).or_default().push(i);
+                    groups.entry((&s.provider, own, within)).or_default().push(i);
                 }
             }
             for ((note_provider, name, function), sites) in groups {

@@ -14,6 +14,7 @@ mod running;
 mod symbols;
 mod sys;
 mod tables;
+mod threads;
 mod values;
 
 #[cfg(test)]

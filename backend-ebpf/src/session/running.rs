@@ -4,9 +4,10 @@ use super::banks::Banks;
 use super::copyout::{self, Write};
 use super::later::Later;
 use super::load::{self, Maps};
-use super::plan::{Attach, Plan};
+use super::plan::{Attach, Plan, Ticks};
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
+use super::threads::Threads;
 use super::{EbpfConfig, sys, system, values};
 use crate::codegen::layout::{self, control, drops, event};
 use crate::codegen::{Image, Input, compile, listing};
@@ -75,6 +76,7 @@ pub struct Running {
     state: State,
     later: Option<Later>,
     tables: Option<Tables>,
+    threads: Option<Threads>,
     /// `-x cpu`.
     cpu: Option<u32>,
     /// Instructions that the kernel does not probe, until they have been told of.
@@ -159,6 +161,7 @@ impl Running {
                 grabs.push(grab.map_err(|error| BackendError::new(error.to_string()))?);
             }
         }
+        let threads = Threads::new(&maps, scanner.fresh())?;
         let later = Later::new(program, scanner);
         let tables = Tables::new(&maps)?;
         Ok(Running {
@@ -188,6 +191,7 @@ impl Running {
             state: State::Loaded,
             later,
             tables,
+            threads,
             refused: 0,
             cpu: load::limits(program, options).cpu,
         })
@@ -205,9 +209,11 @@ impl Running {
                         let count = if timer.every_cpu { online.len() } else { 1 };
                         for cpu in online.iter().take(count) {
                             let cookie = u64::from(timer.probe.0);
-                            self.links.push(
-                                link::attach_cpu_clock(prog, timer.rate, *cpu, cookie).map_err(system)?,
-                            );
+                            let link = match timer.ticks {
+                                Ticks::Clock(rate) => link::attach_cpu_clock(prog, rate, *cpu, cookie),
+                                Ticks::Counter(counter) => link::attach_counter(prog, counter, *cpu, cookie),
+                            };
+                            self.links.push(link.map_err(system)?);
                         }
                     }
                 }
@@ -219,7 +225,13 @@ impl Running {
                 Attach::SysExit => {
                     self.links.push(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
                 }
-                Attach::BtfTracepoint(_) => {
+                Attach::Kprobes { at_return, sites } => {
+                    if prog.kind() == Kind::Kprobe {
+                        sys::raise_file_limit();
+                    }
+                    self.links.extend(link::attach_kprobes(prog, sites, *at_return).map_err(system)?);
+                }
+                Attach::BtfTracepoint(_) | Attach::Function { .. } => {
                     self.links.push(link::attach_btf(prog, 0).map_err(system)?);
                 }
                 Attach::RawTracepoint(name) => {
@@ -412,6 +424,7 @@ impl Running {
         fds.extend(self.children.iter().filter(|child| running(child.pid())).map(Child::pidfd));
         fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
         fds.extend(self.later.iter().flat_map(Later::fds));
+        fds.extend(self.threads.iter().map(Threads::fd));
         fds.extend(self.tables.iter().flat_map(|_| self.symbols.fds()));
         self.attend(true);
         let polled = sys::poll(&fds, timeout);
@@ -432,6 +445,10 @@ impl Running {
 
     /// Keeps what names addresses and walks stacks up to date with the processes.
     fn note_processes(&mut self, sink: &mut dyn Sink) {
+        if let Some(threads) = &mut self.threads {
+            threads.look(&self.maps);
+            threads.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
+        }
         let mapped = self.symbols.note();
         if let Some(tables) = &mut self.tables {
             for pid in tables.look(&mapped, &self.maps) {
@@ -447,6 +464,9 @@ impl Running {
         let Some(mut later) = self.later.take() else { return };
         for warning in later.look(self) {
             sink.event(Event::Warning(warning));
+        }
+        if self.threads.is_none() {
+            self.threads = Threads::new(&self.maps, later.scanner()).ok().flatten();
         }
         self.later = Some(later);
     }

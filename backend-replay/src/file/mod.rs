@@ -13,6 +13,8 @@ mod wire;
 mod writer;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 pub use reader::{Item, Overview, Reader, skim};

@@ -1,7 +1,7 @@
 //! Bytes to events. One chunk is in memory at a time; damage loses that chunk, a cut-off file its end,
 //! and both are said.
 
-use super::chunk::{self, Chunk, FILE_HEADER, kind};
+use super::chunk::{self, Chunk, FILE_HEADER, Unpacker, kind};
 use super::schema::{Field, Schema};
 use super::wire::Cursor;
 use super::{FileError, Loss, Machine};
@@ -52,13 +52,17 @@ pub struct Reader<R: Read> {
     input: R,
     machine: Machine,
     position: u64,
-    stored: Vec<u8>,
+    unpacker: Unpacker,
     payload: Vec<u8>,
     /// Where the next event of the chunk begins; none if at its end.
     at: usize,
     time: u64,
     texts: Vec<Range<usize>>,
-    schemas: HashMap<u32, Vec<Field>, Fast>,
+    /// What events of each probe carry: its place in `fields`.
+    schemas: HashMap<u32, usize, Fast>,
+    fields: Vec<Vec<Field>>,
+    /// The probe of the event before, and its place: runs of one probe are common.
+    latest: Option<(u32, usize)>,
     /// Probes so far, those declared anew included.
     declared: usize,
     whole: bool,
@@ -73,12 +77,14 @@ impl<R: Read> Reader<R> {
             input,
             machine,
             position: FILE_HEADER as u64,
-            stored: Vec::new(),
+            unpacker: Unpacker::new(),
             payload: Vec::new(),
             at: 0,
             time: 0,
             texts: Vec::new(),
             schemas: HashMap::default(),
+            fields: Vec::new(),
+            latest: None,
             declared: 0,
             whole: false,
             ended: false,
@@ -114,7 +120,7 @@ impl<R: Read> Reader<R> {
 
     fn chunk(&mut self) -> Result<Option<Item>, FileError> {
         let start = self.position;
-        let read = chunk::read(&mut self.input, start, &mut self.stored, &mut self.payload);
+        let read = chunk::read(&mut self.input, start, &mut self.unpacker, &mut self.payload);
         self.at = self.payload.len();
         let (chunk, taken) = match read {
             Ok(read) => read,
@@ -185,13 +191,15 @@ impl<R: Read> Reader<R> {
 
     fn probes(&mut self, cursor: &mut Cursor<'_>) -> Result<Vec<Schema>, FileError> {
         let mut schemas = Vec::new();
+        self.latest = None;
         while !cursor.is_empty() {
             let schema = Schema::read(cursor)?;
             self.declared += 1;
             if self.declared > MOST_PROBES {
                 return cursor.bad("too many probes");
             }
-            self.schemas.insert(schema.probe.id.0, schema.fields.clone());
+            self.schemas.insert(schema.probe.id.0, self.fields.len());
+            self.fields.push(schema.fields.clone());
             schemas.push(schema);
         }
         Ok(schemas)
@@ -204,9 +212,14 @@ impl<R: Read> Reader<R> {
         self.time = self.time.wrapping_add_signed(cursor.signed()?);
         (event.probe, event.time) = (ProbeId(probe), self.time);
         (event.cpu, event.pid, event.tid) = (cursor.small()?, cursor.small()?, cursor.small()?);
-        let Some(fields) = self.schemas.get(&probe) else {
+        let place = match self.latest {
+            Some((latest, place)) if latest == probe => Some(place),
+            _ => self.schemas.get(&probe).copied(),
+        };
+        let Some((place, fields)) = place.and_then(|place| Some((place, self.fields.get(place)?))) else {
             return cursor.bad("an event of an unknown probe");
         };
+        self.latest = Some((probe, place));
         for field in fields {
             if event.bytes() > MOST_BYTES {
                 return cursor.bad("an event is too large");
@@ -268,6 +281,7 @@ fn few(cursor: &mut Cursor<'_>) -> Result<u64, FileError> {
 }
 
 /// A string of the chunk, new or met before.
+#[inline]
 fn text<'a>(
     cursor: &mut Cursor<'_>,
     texts: &mut Vec<Range<usize>>,

@@ -22,7 +22,7 @@ use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId, is_glob};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -30,6 +30,8 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 enum Origin {
     File(PathBuf),
+    /// A recording in memory.
+    Bytes(Rc<[u8]>),
     /// Written by hand.
     Text(Rc<Vec<Event>>),
 }
@@ -52,6 +54,12 @@ impl Replay {
         let mut input = BufReader::new(File::open(path)?);
         let overview = skim(&mut input)?;
         Ok(Replay::new(Origin::File(path.to_path_buf()), overview))
+    }
+
+    /// The same of a recording in memory.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Replay, FileError> {
+        let overview = skim(Cursor::new(&bytes))?;
+        Ok(Replay::new(Origin::Bytes(bytes.into()), overview))
     }
 
     /// Events in their text form; see [`synthetic`]. The error names a line.
@@ -112,19 +120,38 @@ impl Replay {
     fn source(&self) -> Result<Source, FileError> {
         Ok(match &self.origin {
             Origin::File(path) => {
-                let mut file = File::open(path)?;
-                file.rewind()?;
-                Source::File(Box::new(Reader::new(BufReader::with_capacity(1 << 20, file))?))
+                let input = Input::File(BufReader::with_capacity(1 << 20, File::open(path)?));
+                Source::File(Box::new(Reader::new(input)?))
+            }
+            Origin::Bytes(bytes) => {
+                let input = Input::Bytes(Cursor::new(Rc::clone(bytes)));
+                Source::File(Box::new(Reader::new(input)?))
             }
             Origin::Text(events) => Source::Text(Rc::clone(events), 0),
         })
     }
 }
 
+/// Where a recording's bytes come from.
+#[derive(Debug)]
+enum Input {
+    File(BufReader<File>),
+    Bytes(Cursor<Rc<[u8]>>),
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Input::File(file) => file.read(buffer),
+            Input::Bytes(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
 /// Delivers a recording piece by piece.
 #[derive(Debug)]
 enum Source {
-    File(Box<Reader<BufReader<File>>>),
+    File(Box<Reader<Input>>),
     Text(Rc<Vec<Event>>, usize),
 }
 
