@@ -147,7 +147,7 @@ pub(super) const FRAMES_PER_CPU: u32 = 4;
 
 /// What an event in the ring begins with: 32 bytes.
 pub mod event {
-    /// `u32`: [`RECORD`] or [`FAULT`].
+    /// `u32`: [`RECORD`], [`FAULT`] or [`WRITE`].
     pub const KIND: u32 = 0;
     pub const CLAUSE: u32 = 4;
     pub const PROBE: u32 = 8;
@@ -160,6 +160,10 @@ pub mod event {
     pub const HEADER: u32 = 32;
     pub const RECORD: u32 = 1;
     pub const FAULT: u32 = 2;
+    /// What `copyout()` wants written: process and thread (`u64`, at [`TIMESTAMP`]); then `u64` address, `u64` size,
+    /// the bytes.
+    pub const WRITE: u32 = 3;
+    pub const WRITE_HEAD: u32 = 16;
 }
 
 /// Where a variable lives.
@@ -459,6 +463,18 @@ fn uses_scratch(input: &Input<'_>) -> bool {
         };
         clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
         walk_body(&clause.body, &mut look);
+    }
+    found
+}
+
+/// Does any clause write to its process?
+pub fn copies_out(program: &duotrace_core::ir::Program) -> bool {
+    use duotrace_core::ir::{ExprKind, Subroutine as S};
+    let mut found = false;
+    for clause in &program.clauses {
+        walk_body(&clause.body, &mut |expr| {
+            found |= matches!(expr.kind, ExprKind::Call(S::Copyout | S::Copyoutstr, _));
+        });
     }
     found
 }

@@ -300,6 +300,8 @@ pub struct KernelOffsets {
     pub cred: Option<u32>,
     /// `cred->uid`; the gid follows it.
     pub uid: Option<u32>,
+    pub euid: Option<u32>,
+    pub egid: Option<u32>,
     /// `task->thread.fsbase`: where the thread's `struct pthread` is.
     pub thread_pointer: Option<u32>,
     /// For `sid`, `pgid`, `psargs`.

@@ -13,7 +13,7 @@ pub const LIBRARY: &[LibraryPart<'static>] = &[
     },
     LibraryPart {
         words: "proc: sched: :create wakeup signal- off-cpu enqueue dequeue change-pri",
-        text: r"
+        text: r#"
 translator psinfo_t < struct task_struct *T > {
 	pr_nlwp = T->signal->nr_threads;
 	pr_pid = T->tgid;
@@ -28,7 +28,10 @@ translator psinfo_t < struct task_struct *T > {
 	pr_dmodel = 2;
 };
 translator lwpsinfo_t < struct task_struct *T > {
-	pr_flag = T->flags & 0x200000 ? 0x1000 : 0;
+	pr_flag = (T->flags & 0x200000 ? 0x1000 : 0) | (T->pid == 0 ? PR_IDLE : 0);
+	pr_stype = 0;
+	pr_clname = T->policy == 1 || T->policy == 2 ? "RT" : T->policy == 6 ? "DL" : "TS";
+	pr_bindpset = 0;
 	pr_lwpid = T->pid;
 	pr_addr = (uintptr_t)T;
 	pr_pri = T->prio;
@@ -45,7 +48,7 @@ inline int CLD_EXITED = 1;
 inline int CLD_KILLED = 2;
 inline int CLD_DUMPED = 3;
 inline int PR_ISSYS = 0x1000;
-",
+"#,
     },
     LibraryPart {
         words: "fileinfo_t fds io:",
@@ -94,7 +97,7 @@ inline fileinfo_t fds[int D] = xlate <fileinfo_t> ((struct file *)(D >= 0 && cur
 "#,
     },
     LibraryPart {
-        words: "io: bufinfo_t B_READ B_WRITE",
+        words: "io: bufinfo_t devinfo_t B_READ B_WRITE",
         text: r#"
 inline int B_BUSY = 0x000001;
 inline int B_DONE = 0x000002;
@@ -158,7 +161,8 @@ translator fileinfo_t < struct request *R > {
 "#,
     },
     LibraryPart {
-        words: "ip: tcp: udp: connect- accept- state-change",
+        words: "ip: tcp: udp: connect- accept- state-change pktinfo_t csinfo_t ipinfo_t ifinfo_t ipv4info_t ipv6info_t udpinfo_t \
+            udpsinfo_t tcpinfo_t tcpsinfo_t tcplsinfo_t TCP_STATE_ tcp_state_string",
         text: r#"
 typedef struct pktinfo { uintptr_t pkt_addr; } pktinfo_t;
 typedef struct csinfo { uintptr_t cs_addr; uint64_t cs_cid; pid_t cs_pid; } csinfo_t;
@@ -233,6 +237,8 @@ inline int TH_RST = 0x04;
 inline int TH_PUSH = 0x08;
 inline int TH_ACK = 0x10;
 inline int TH_URG = 0x20;
+inline int TH_ECE = 0x40;
+inline int TH_CWR = 0x80;
 inline int TCP_STATE_CLOSED = 7;
 inline int TCP_STATE_IDLE = 7;
 inline int TCP_STATE_LISTEN = 10;
@@ -245,6 +251,19 @@ inline int TCP_STATE_CLOSING = 11;
 inline int TCP_STATE_LAST_ACK = 9;
 inline int TCP_STATE_FIN_WAIT_2 = 5;
 inline int TCP_STATE_TIME_WAIT = 6;
+inline string tcp_state_string[int32_t state] =
+    state == TCP_STATE_CLOSED ? "state-closed" :
+    state == TCP_STATE_LISTEN ? "state-listen" :
+    state == TCP_STATE_SYN_SENT ? "state-syn-sent" :
+    state == TCP_STATE_SYN_RECEIVED ? "state-syn-received" :
+    state == TCP_STATE_ESTABLISHED ? "state-established" :
+    state == TCP_STATE_CLOSE_WAIT ? "state-close-wait" :
+    state == TCP_STATE_FIN_WAIT_1 ? "state-fin-wait-1" :
+    state == TCP_STATE_CLOSING ? "state-closing" :
+    state == TCP_STATE_LAST_ACK ? "state-last-ack" :
+    state == TCP_STATE_FIN_WAIT_2 ? "state-fin-wait-2" :
+    state == TCP_STATE_TIME_WAIT ? "state-time-wait" :
+    "<unknown>";
 translator pktinfo_t < struct sk_buff *S > { pkt_addr = (uintptr_t)S; };
 translator csinfo_t < struct sk_buff *S > { cs_addr = (uintptr_t)S->sk; cs_cid = (uint64_t)S->sk; cs_pid = pid; };
 translator ipinfo_t < struct sk_buff *S > {

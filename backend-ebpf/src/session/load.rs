@@ -8,7 +8,7 @@ use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, SiteGroup, Targ
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
-use duotrace_core::ir::Program;
+use duotrace_core::ir::{Program, Ty, Variable};
 use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::ProbeDesc;
 use std::collections::BTreeMap;
@@ -82,6 +82,17 @@ pub fn check_sizes(program: &Program, options: &Options) -> Result<(), BackendEr
     let bufsize = options.number(opt::BUFSIZE);
     let largest = program.clauses.iter().map(|clause| u64::from(clause.record.size)).max().unwrap_or(0);
     if largest.next_multiple_of(8) + RECORD_OVERHEAD > bufsize {
+        return Err(BackendError::new("Enabling exceeds size of buffer"));
+    }
+    // An associative array that cannot hold one element would lose them all.
+    let dynvarsize = options.number(opt::DYNVARSIZE);
+    let bytes = |ty: &Ty| match ty {
+        Ty::Str => u64::from(program.strsize),
+        Ty::Bytes(bytes) => u64::from(*bytes),
+        _ => 8,
+    };
+    let element = |var: &Variable| Some(bytes(&var.ty) + var.key.as_ref()?.iter().map(bytes).sum::<u64>());
+    if program.variables.iter().filter_map(element).any(|bytes| bytes > dynvarsize) {
         return Err(BackendError::new("Enabling exceeds size of buffer"));
     }
     Ok(())

@@ -191,7 +191,7 @@ fn sites(
             offset: 0,
             semaphore: None,
             args: String::new(),
-            function: probe.function.clone().unwrap_or_default(),
+            named: Some(probe.function.clone().unwrap_or_default()),
             recipes: Some(Arc::clone(&recipes)),
         }));
         return Ok(());
@@ -210,7 +210,7 @@ fn sites(
             offset,
             semaphore: None,
             args: String::new(),
-            function: function.clone(),
+            named: Some(function.clone()),
             recipes: Some(Arc::clone(&recipes)),
         }));
         return Ok(());
@@ -237,7 +237,7 @@ fn sites(
                     offset,
                     semaphore: None,
                     args: String::new(),
-                    function: probe.function.clone().unwrap_or_else(|| function.name.clone()),
+                    named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
                     recipes: Some(Arc::clone(&recipes)),
                 });
             }
