@@ -1,11 +1,13 @@
 //! The `duotrace` command: dtrace(1M)'s command line over the library crates.
 //!
 //! `flags` reads the command line, `texts` and `cpp` the programs, `run` does
-//! what was asked, `list` is `-l`, `header` is `-h`, `report` says what is wrong;
+//! what was asked, `list` is `-l`, `header` is `-h`, `convert` and `test`
+//! are commands of their own, `report` says what is wrong;
 //! `host` is where output goes, `sys` the calls of the C library.
 #![deny(unsafe_code)]
 
 mod backends;
+mod convert;
 mod cpp;
 #[cfg(target_os = "linux")]
 mod ebpf;
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
         return ExitCode::from(test::run(words.get(2..).unwrap_or(&[])));
     }
     if words.get(1).is_some_and(|word| word == "trace2text") {
-        return ExitCode::from(replay::trace2text(words.get(2..).unwrap_or(&[])));
+        return ExitCode::from(convert::run(words.get(2..).unwrap_or(&[])));
     }
     match flags::parse(words.into_iter()) {
         Ok(given) => ExitCode::from(run::run(&given)),
