@@ -102,6 +102,7 @@ impl Event {
     }
 
     /// Sets a built-in variable that is a number.
+    #[inline]
     pub fn set_number(&mut self, builtin: Builtin, value: u64) {
         if let Some(slot) = self.numbers.get_mut(builtin as usize) {
             *slot = value;
@@ -127,8 +128,10 @@ impl Event {
     /// Sets a built-in variable that is a string.
     pub fn set_text(&mut self, builtin: Builtin, text: &[u8]) {
         let range = self.keep(text);
-        self.texts.retain(|(which, _)| *which != builtin);
-        self.texts.push((builtin, range));
+        match self.texts.iter_mut().find(|(which, _)| *which == builtin) {
+            Some((_, old)) => *old = range,
+            None => self.texts.push((builtin, range)),
+        }
     }
 
     /// A built-in variable that is a string, if it is known.
@@ -146,17 +149,19 @@ impl Event {
     }
 
     /// Sets `argN`.
+    #[inline]
     pub fn set_arg(&mut self, index: u32, value: u64) {
         let index = index as usize;
         // No probe has more arguments than that; a hostile file may say so.
         if index >= 1024 {
             return;
         }
-        if self.args.len() <= index {
-            self.args.resize(index + 1, None);
-        }
-        if let Some(slot) = self.args.get_mut(index) {
-            *slot = Some(value);
+        match self.args.get_mut(index) {
+            Some(slot) => *slot = Some(value),
+            None => {
+                self.args.resize(index, None);
+                self.args.push(Some(value));
+            }
         }
     }
 

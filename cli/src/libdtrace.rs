@@ -58,7 +58,7 @@ pub fn trace(
     let mut session = loaded.map_err(|error| not_loaded(&error, &programs, names, &options))?;
     backend.notes().iter().for_each(|note| report::line(note));
     backend.settle(&mut options);
-    if options.flag(opt::VERBOSE) {
+    if given.has(Flag::Verbose) {
         for (named, ranks) in names.iter().zip(backend.stability()) {
             println!("\n{}", stability(named, ranks));
         }

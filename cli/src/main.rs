@@ -8,6 +8,7 @@
 
 mod backends;
 mod commands;
+mod convert;
 mod cpp;
 mod doctor;
 #[cfg(target_os = "linux")]
@@ -36,6 +37,11 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let words: Vec<String> = words.collect();
+    #[cfg(target_os = "linux")]
+    if words.first().is_some_and(|name| name.rsplit('/').next() == Some("dtrace")) {
+        // Called by dtrace's name it has that name: scripts leave it out by `execname != "dtrace"`.
+        let _ = std::fs::write("/proc/self/comm", "dtrace");
+    }
     if let Some((.., command)) = words.get(1).and_then(|word| commands::find(word)) {
         return ExitCode::from(command(words.get(2..).unwrap_or(&[])));
     }

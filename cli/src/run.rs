@@ -72,7 +72,8 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
 
 /// Runs the given programs, or those that were recorded, over a recording.
 fn over_recording(given: &Given, path: &str, mut options: Options) -> Result<u8, Failed> {
-    let mut replay = replay::open(path, given.has(Flag::Realtime)).map_err(fail)?;
+    let window = replay::window(given).map_err(fail)?;
+    let mut replay = replay::open(path, given.has(Flag::Realtime), window).map_err(fail)?;
     let (mut programs, mut names) = texts::programs(given, &options).map_err(fail)?;
     let mut given = given.clone();
     if programs.is_empty() && !given.has(Flag::List) {
@@ -111,7 +112,7 @@ pub fn trace(
         let what = if names.is_empty() { "specified" } else { "matched" };
         return Err(fail(format!("no probes {what}")));
     }
-    if options.flag(opt::VERBOSE) {
+    if given.has(Flag::Verbose) {
         for text in &compiled.stability {
             println!("\n{text}");
         }
@@ -123,11 +124,15 @@ pub fn trace(
     }
     let plan = record.map(|_| record::plan(&compiled.program, &|id| backend.probe(id).cloned()));
     let program = plan.as_ref().map_or(&compiled.program, |plan| &plan.program);
+    let listed = given.has(Flag::Listing) || options.flag(opt::VERBOSE);
+    if given.has(Flag::Stop) && !listed {
+        let checked = backend.check(program, &options);
+        checked.map_err(|error| compiler.not_loaded(&compiled, &error, &options))?;
+        return Ok(0);
+    }
     let loaded = backend.load(program, &options);
     let mut session = loaded.map_err(|error| compiler.not_loaded(&compiled, &error, &options))?;
-    if given.has(Flag::Listing)
-        && let Some(listing) = session.listing(&compiled.sources)
-    {
+    if listed && let Some(listing) = session.listing(&compiled.sources) {
         let mut text = String::new();
         if backend.name() == "ebpf" {
             // What the instructions were made of; the listing of a replay is this already.
@@ -200,7 +205,6 @@ pub fn option_of(flag: Flag, value: &str) -> Option<(&str, Option<&str>, String)
         Flag::Names => ("cpphdrs", None, "-H".to_string()),
         Flag::Flow => ("flowindent", None, "-F".to_string()),
         Flag::Quiet => ("quiet", None, "-q".to_string()),
-        Flag::Verbose => ("verbose", None, "-v".to_string()),
         Flag::Destructive => ("destructive", None, "-w".to_string()),
         Flag::ZeroMatches => ("zdefs", None, "-Z".to_string()),
         _ => return None,
@@ -332,6 +336,9 @@ fn matched(names: &[Named], compiled: &Compiled, first: usize, session: &dyn Ses
     for (named, clauses) in names.iter().zip(compiled.clauses_of.iter().skip(first)) {
         let count: usize = clauses.iter().map(|clause| session.enabled(*clause)).sum();
         matched_line(named, count);
+    }
+    if options.flag(opt::DESTRUCTIVE) {
+        report::line("allowing destructive actions");
     }
 }
 

@@ -16,7 +16,22 @@ impl Gen<'_> {
     /// `R0 =` what a recipe yields; 0 where memory on the way cannot be read.
     pub fn recipe(&mut self, recipe: &Recipe) -> Res {
         let mut lowering = Lowering { named: Vec::new(), failed: self.asm.label() };
-        self.recipe_value(recipe, &mut lowering)?;
+        // The names around the whole: each is held only as long as something that follows uses it.
+        let mut rest = recipe;
+        while let Recipe::Let { name, value, body } = rest {
+            self.recipe_value(value, &mut lowering)?;
+            for at in (0..lowering.named.len()).rev() {
+                if lowering.named.get(at).is_some_and(|(name, _)| !body.mentions(*name)) {
+                    let (_, hold) = lowering.named.remove(at);
+                    self.release(hold);
+                }
+            }
+            let hold = self.hold()?;
+            lowering.named.push((*name, hold));
+            rest = body;
+        }
+        self.recipe_value(rest, &mut lowering)?;
+        lowering.named.drain(..).for_each(|(_, hold)| self.release(hold));
         if has_load(recipe) {
             let done = self.asm.label();
             self.asm.jump(done);
@@ -47,6 +62,7 @@ impl Gen<'_> {
         match recipe {
             Recipe::Const(value) => self.asm.load_imm(Reg::R0, *value),
             Recipe::Register(offset) => self.register(*offset),
+            Recipe::Thread => self.specific(lowering.failed)?,
             Recipe::Found => self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::COOKIE),
             Recipe::Named(name) => {
                 let held = lowering.named.iter().rposition(|(other, _)| other == name);
@@ -129,7 +145,7 @@ impl Gen<'_> {
 fn has_load(recipe: &Recipe) -> bool {
     match recipe {
         Recipe::Const(_) | Recipe::Register(_) | Recipe::Found | Recipe::Named(_) => false,
-        Recipe::Load { .. } => true,
+        Recipe::Load { .. } | Recipe::Thread => true,
         Recipe::Binary { left, right, .. } => has_load(left) || has_load(right),
         Recipe::If { cond, then, otherwise } => has_load(cond) || has_load(then) || has_load(otherwise),
         Recipe::Let { value, body, .. } => has_load(value) || has_load(body),

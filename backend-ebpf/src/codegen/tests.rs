@@ -133,7 +133,7 @@ impl Loaded {
                     let log: Vec<&str> = refusal.log.lines().collect();
                     let tail = log[log.len().saturating_sub(60)..].join("\n");
                     if std::env::var_os("LISTING").is_some() {
-                        eprintln!("{}", listing::listing(&image, &SourceMap::default()));
+                        eprintln!("{}", listing::listing(&image, &SourceMap::default(), &|_| String::new()));
                     }
                     panic!("{}\n{tail}", refusal.reason);
                 }
@@ -357,8 +357,10 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         provider_pid: false,
         guard: Vec::new(),
         task: None,
+        service: None,
         at_entry: true,
         condition: None,
+        looks_at: None,
     }
 }
 

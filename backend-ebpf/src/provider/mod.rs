@@ -5,13 +5,16 @@
 
 mod composite;
 mod counters;
+mod cpc;
 mod dtrace;
+mod fbt;
 mod io;
 mod library;
+mod lockstat;
 mod net;
 pub mod pid;
 mod proc;
-mod profile;
+pub mod profile;
 mod rawtp;
 mod sched;
 pub mod shelf;
@@ -21,9 +24,9 @@ pub mod usdt;
 pub mod virtual_probes;
 
 use crate::codegen::{ArgSource, Test};
-use crate::kernel::perf_event::Rate;
+use crate::kernel::perf_event::{Counter, Rate};
 use crate::process::usdt_scan::{Scan, Scanner};
-use crate::symbols::recipe::Recipe;
+use crate::symbols::recipe::{LookWhen, Recipe};
 use duotrace_core::backend::ProbeMatch;
 use duotrace_core::diagnostic::Tag;
 use duotrace_core::probe::{Probe, ProbeArg, ProbeDesc, ProbeId, glob_match};
@@ -48,6 +51,8 @@ pub enum How {
     Fault,
     /// A timer on one CPU (tick) or on each (profile).
     Timer { rate: Rate, every_cpu: bool },
+    /// A counter on each CPU.
+    Counter(Counter),
     /// A system call by number.
     Syscall { number: u32, at_return: bool },
     /// A kernel tracepoint by name.
@@ -61,7 +66,13 @@ pub enum How {
         args: Vec<ArgSource>,
         /// Which argument is the task whose probe this is, if not the current one.
         task: Option<u16>,
+        /// Are its arguments about a wait for a lock that ends there?
+        wait: bool,
     },
+    /// A kernel function's entry or return, by its BTF id.
+    Function { id: u32, at_return: bool, args: Vec<ArgSource> },
+    /// The same, by its name.
+    Kprobe { function: String, at_return: bool, args: Vec<ArgSource> },
     /// Places in the files of one process.
     Pid { pid: u32, sites: Vec<UserSite> },
     /// A USDT probe of a file, as one process has it.
@@ -84,6 +95,8 @@ pub struct UserSite {
     pub at_entry: bool,
     /// A virtual probe's condition.
     pub condition: Option<Arc<Recipe>>,
+    /// There is no such place, but threads are looked at.
+    pub look: Option<LookWhen>,
 }
 
 /// A probe and what it stands on.
@@ -102,7 +115,7 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 18] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
@@ -114,6 +127,9 @@ const ROWS: [Row; 15] = [
     Row { name: "udp", find: |search| composite::find(search, "udp", net::udp) },
     Row { name: "sysinfo", find: |search| composite::find(search, "sysinfo", counters::sysinfo) },
     Row { name: "vminfo", find: |search| composite::find(search, "vminfo", counters::vminfo) },
+    Row { name: "lockstat", find: lockstat::find },
+    Row { name: "cpc", find: cpc::find },
+    Row { name: "fbt", find: fbt::find },
     Row { name: "rawtp", find: rawtp::find },
     Row { name: "sdt", find: |_| {} },
     Row { name: "pidNNN", find: pid::find },

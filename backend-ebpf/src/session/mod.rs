@@ -5,6 +5,7 @@
 //! `gate` makes them wait.
 
 mod banks;
+mod copyout;
 mod gate;
 mod later;
 mod load;
@@ -13,6 +14,7 @@ mod running;
 mod symbols;
 mod sys;
 mod tables;
+mod threads;
 mod values;
 
 #[cfg(test)]
@@ -96,6 +98,10 @@ impl Backend for Ebpf {
             &self.features,
         )?;
         Ok(Box::new(session))
+    }
+
+    fn check(&mut self, program: &Program, options: &Options) -> Result<(), LoadError> {
+        running::Running::check(program, options, &self.registry.known, &self.features)
     }
 }
 

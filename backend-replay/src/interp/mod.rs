@@ -112,7 +112,7 @@ impl Machine {
             .collect();
         Machine {
             vars: vars::Variables::new(program),
-            tables: program.aggregations.iter().map(|def| Table::new(def.func)).collect(),
+            tables: program.aggregations.iter().map(Table::new).collect(),
             speculations: vec![false; config.nspec.min(256) as usize],
             exiting: false,
             epids,

@@ -11,7 +11,7 @@ mod text;
 use crate::process::usdt_scan::{Finder, Virtual};
 use crate::symbols::code::{self, Leave};
 use crate::symbols::elf::{Elf, Function, Machine};
-use crate::symbols::recipe::{Recipe, RecipeArg, Recipes};
+use crate::symbols::recipe::{Look, LookWhen, Recipe, RecipeArg, Recipes};
 use crate::symbols::usdt::UsdtSite;
 use duotrace_core::probe::glob_match;
 use std::cell::OnceCell;
@@ -174,7 +174,29 @@ fn sites(
     if probe.place == Place::Site && !build.sites.contains_key(&probe.symbol) {
         return Ok(());
     }
-    let recipes = Arc::new(recipes(probe, offsets, build)?);
+    let mut recipes = recipes(probe, offsets, build)?;
+    let when = match probe.place {
+        Place::Profile => Some(LookWhen::Profile),
+        Place::OffCpu => Some(LookWhen::OffCpu),
+        _ => None,
+    };
+    if let Some(when) = when {
+        let Some(key) = elf.symbol_vaddr(&probe.symbol) else { return Ok(()) };
+        recipes.look = Some(Look { when, key });
+        let recipes = Arc::new(recipes);
+        out.extend(probe.providers.iter().map(|provider| UsdtSite {
+            provider: provider.clone(),
+            name: probe.name.clone(),
+            vaddr: key,
+            offset: 0,
+            semaphore: None,
+            args: String::new(),
+            named: Some(probe.function.clone().unwrap_or_default()),
+            recipes: Some(Arc::clone(&recipes)),
+        }));
+        return Ok(());
+    }
+    let recipes = Arc::new(recipes);
     if probe.place == Place::Site {
         let vaddr = build.sites.get(&probe.symbol).copied();
         let Some((vaddr, offset)) = vaddr.and_then(|at| Some((at, elf.vaddr_to_offset(at)?))) else {
@@ -188,7 +210,7 @@ fn sites(
             offset,
             semaphore: None,
             args: String::new(),
-            function: function.clone(),
+            named: Some(function.clone()),
             recipes: Some(Arc::clone(&recipes)),
         }));
         return Ok(());
@@ -215,7 +237,7 @@ fn sites(
                     offset,
                     semaphore: None,
                     args: String::new(),
-                    function: probe.function.clone().unwrap_or_else(|| function.name.clone()),
+                    named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
                     recipes: Some(Arc::clone(&recipes)),
                 });
             }
@@ -240,7 +262,7 @@ fn places(elf: &Elf, function: &Function, place: Place) -> Vec<(u64, u64)> {
             vec![(site.vaddr, site.offset)]
         }
         // A tail jump leaves before the value is known, and the function it goes to may have a probe itself.
-        Place::Site => Vec::new(),
+        Place::Site | Place::Profile | Place::OffCpu => Vec::new(),
         Place::Return => code::disassemble(elf, function).map_or(Vec::new(), |code| {
             let leaves = code.leaves.iter().filter(|(_, leave)| *leave == Leave::Return);
             leaves.map(|(at, _)| (function.vaddr + at, function.offset + at)).collect()
@@ -280,6 +302,7 @@ fn recipes(probe: &ProbeText, offsets: &Offsets, build: &Build) -> Result<Recipe
             .collect::<Result<_, String>>()?,
         at_entry: probe.place == Place::Entry,
         alias_of: probe.alias_of.clone(),
+        look: None,
     })
 }
 
@@ -301,7 +324,7 @@ fn with_lets(body: Recipe, lets: &[Recipe]) -> Recipe {
 /// The names that a recipe mentions.
 fn names(recipe: &Recipe, out: &mut BTreeSet<u8>) {
     match recipe {
-        Recipe::Const(_) | Recipe::Register(_) | Recipe::Found => {}
+        Recipe::Const(_) | Recipe::Register(_) | Recipe::Found | Recipe::Thread => {}
         Recipe::Named(name) => {
             out.insert(*name);
         }

@@ -44,6 +44,10 @@ pub enum Place {
     Return,
     /// An instruction that the build's table names.
     Site,
+    /// None: threads that have something in a key are looked at now and again; `symbol` is the key's variable.
+    Profile,
+    /// None: the same threads when they leave their processor.
+    OffCpu,
 }
 
 /// A `*.offsets` file.
@@ -128,12 +132,15 @@ fn part(probe: &mut ProbeText, word: &str, rest: &str) -> Result<(), String> {
     };
     match word {
         "at" => {
-            let (place, symbol) =
-                rest.split_once(" of ").ok_or("'at' wants 'entry of', 'return of' or 'site of'")?;
+            let (place, symbol) = rest
+                .split_once(" of ")
+                .ok_or("'at' wants 'entry of', 'return of', 'site of', 'profile of' or 'off-cpu of'")?;
             probe.place = match place {
                 "entry" => Place::Entry,
                 "return" => Place::Return,
                 "site" => Place::Site,
+                "profile" => Place::Profile,
+                "off-cpu" => Place::OffCpu,
                 other => return Err(format!("'{other}' is no place in a function")),
             };
             probe.symbol = symbol.trim().to_owned();
