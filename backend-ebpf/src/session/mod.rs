@@ -10,6 +10,7 @@ mod later;
 mod load;
 mod plan;
 mod running;
+mod switches;
 mod symbols;
 mod sys;
 mod tables;
