@@ -189,7 +189,8 @@ fn small(text: &str) -> Result<u32, String> {
     u32::try_from(number(text)?).map_err(|_| format!("too large: {text}"))
 }
 
-fn duration(text: &str) -> Result<u64, String> {
+/// A length of time in ns: a number with `ns`, `us`, `ms`, `s` or nothing behind it.
+pub fn duration(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = text.split_at(digits);
     let each = match unit {

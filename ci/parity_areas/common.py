@@ -137,10 +137,15 @@ class Tracer:
 def attach(args, cwd, pattern="", count=1, names=("ebpf", "dtrace")):
     """Starts both backends; returns them when each has printed so many lines that match."""
     running = [Tracer(name, args, cwd) for name in names]
+    armed(running, pattern, count)
+    return running
+
+
+def armed(running, pattern, count=1):
+    """Waits until each has printed so many lines that match."""
     for tracer in running:
         if not tracer.out.wait(pattern, count) and not tracer.out.closed:
-            print(f"ci/parity: {tracer.name} is not ready after {TIMEOUT} s: {' '.join(args)}", file=sys.stderr)
-    return running
+            print(f"ci/parity: {tracer.name} is not ready after {TIMEOUT} s: {' '.join(tracer.process.args)}", file=sys.stderr)
 
 
 def interrupt(running):

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from .common import HERE, Lines, attach, finish, interrupt, start
+from .common import HERE, Lines, Tracer, armed, finish, interrupt, start
 
 SERVICES = os.path.join(HERE, "ci/services")
 # A server of its own: other tests stop theirs.
@@ -85,10 +85,13 @@ class Session:
 
 
 def over_session(env, args, pattern):
-    """Both over one session: armed when each has printed two lines that match (of a tick), ended two lines later."""
+    """Both over one session: armed when each has printed two lines that match (of a tick), ended two lines later. A script's
+    `postgresql*` is every server of the machine on eBPF: there too it is read as the process that is held."""
     session = Session(env)
     try:
-        running = attach(["-p", session.pid, *args], HERE, pattern, 2)
+        of = lambda name: [held(env, word) if name == "ebpf" and word.endswith(".d") else word for word in args]
+        running = [Tracer(name, ["-p", session.pid, *of(name)], HERE) for name in ("ebpf", "dtrace")]
+        armed(running, pattern, 2)
         session.send(sent())
         for tracer in running:
             seen = len(re.findall(pattern, tracer.out.text(), re.M))
@@ -205,17 +208,17 @@ def refusal(env, path):
     try:
         args = ["-x", "defaultargs", "-e", "-p", session.pid, "-s"]
         run = finish(start("dtrace", [*args, path], HERE))
-        own = held(env, session, path)
+        own = finish(start("dtrace(1)", [*args, held(env, path)], HERE))
         return run, own
     finally:
         session.close()
 
 
-def held(env, session, path):
-    """dtrace(1) with the process's probes by their own name."""
+def held(env, path):
+    """A copy of a script with the held process's probes by their own name."""
     with open(path, encoding="utf-8") as file:
         text = re.sub(r"^postgresql\*:", "postgresql$target:", file.read(), flags=re.M)
     copy = os.path.join(env["PG_DIR"], os.path.basename(path))
     with open(copy, "w", encoding="utf-8") as file:
         file.write(text)
-    return finish(start("dtrace(1)", ["-x", "defaultargs", "-e", "-p", session.pid, "-s", copy], HERE))
+    return copy

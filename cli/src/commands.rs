@@ -1,7 +1,7 @@
 //! What the first word of a command line may be besides a flag: one row of [`COMMANDS`] each; and the variables of the
 //! environment that are read. Usage, manual page and completions are made of these tables and of `flags::FLAGS`.
 
-use crate::{doctor, manual, replay, test};
+use crate::{convert, doctor, manual, test};
 
 /// A command: its name, the words after it, a line of help, what does it (the words after it; the exit status).
 pub type Row = (&'static str, &'static str, &'static str, fn(&[String]) -> u8);
@@ -14,7 +14,12 @@ pub const COMMANDS: &[Row] = &[
         "run D scripts over recorded or written events and compare what they print",
         test::run,
     ),
-    ("trace2text", "FILE", "print the events of a recording, a line each", replay::trace2text),
+    (
+        "trace2text",
+        "[OPTION...] FILE",
+        "print the events of a recording, a line each, as JSON Lines or for Chrome",
+        convert::run,
+    ),
     ("doctor", "", "say what this system lets duotrace do, and what is missing", doctor::run),
     ("man", "", "print the manual page, for man(1)", manual::page),
     ("completions", manual::SHELLS, "print completions for a shell", manual::completions),

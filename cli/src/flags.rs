@@ -45,6 +45,8 @@ pub enum Flag {
     Record,
     Replay,
     Realtime,
+    From,
+    Until,
     Help,
 }
 
@@ -114,6 +116,8 @@ pub const FLAGS: &[Row] = &[
     (Flag::Record, None, "record", Some("FILE"), "also write everything the script reads to a file"),
     (Flag::Replay, None, "replay", Some("FILE"), "run the script over a recording, without privileges"),
     (Flag::Realtime, None, "realtime", None, "replay as slowly as it happened"),
+    (Flag::From, None, "from", Some("TIME"), "replay from this time after the first event on (2s, 40ms)"),
+    (Flag::Until, None, "until", Some("TIME"), "replay until this time after the first event"),
     (Flag::Help, None, "help", None, "show this"),
 ];
 

@@ -8,6 +8,7 @@
 
 mod backends;
 mod commands;
+mod convert;
 mod cpp;
 mod doctor;
 #[cfg(target_os = "linux")]

@@ -72,7 +72,8 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
 
 /// Runs the given programs, or those that were recorded, over a recording.
 fn over_recording(given: &Given, path: &str, mut options: Options) -> Result<u8, Failed> {
-    let mut replay = replay::open(path, given.has(Flag::Realtime)).map_err(fail)?;
+    let window = replay::window(given).map_err(fail)?;
+    let mut replay = replay::open(path, given.has(Flag::Realtime), window).map_err(fail)?;
     let (mut programs, mut names) = texts::programs(given, &options).map_err(fail)?;
     let mut given = given.clone();
     if programs.is_empty() && !given.has(Flag::List) {

@@ -40,11 +40,18 @@ pub const ROWS: MapId = MapId(11);
 /// Processes whose objects are wanted.
 pub const STRANGERS: MapId = MapId(12);
 /// Waits for locks that are going on: `lock` has the layout.
-pub const WAITS: MapId = MapId(15);
+pub const WAITS: MapId = MapId(18);
 /// Where the threads of a process keep what virtual probes look at: `threads` has the layout.
 pub const LOOKED_AT: MapId = MapId(13);
 /// Processes of which that is not known, or known for long.
 pub const UNKNOWN: MapId = MapId(14);
+/// Who came on each processor, and when: `on_cpu` has the layout.
+pub const ON_CPU: MapId = MapId(15);
+/// Threads' times on processors, as `vtimestamp` has them.
+pub const ACCOUNTS: MapId = MapId(16);
+/// What probes at returns keep of entries: `KEPT_WORDS` of each thread.
+pub const KEPT: MapId = MapId(17);
+pub const KEPT_WORDS: u32 = 64;
 /// First of the associative arrays' maps.
 const ARRAYS: u32 = 32;
 
@@ -94,6 +101,15 @@ pub mod threads {
     /// `struct pthread_key_data`).
     pub const BLOCK_BITS: i32 = 5;
     pub const ENTRY_BITS: i32 = 4;
+}
+
+/// What `vtimestamp` knows of a processor.
+pub mod on_cpu {
+    /// `u64`: the thread's number plus 1; 0 before the first switch that was seen.
+    pub const WHO: i16 = 0;
+    /// `u64`: since when (ns, monotonic).
+    pub const SINCE: i16 = 8;
+    pub const BYTES: u32 = 16;
 }
 
 /// Offsets in the control page.

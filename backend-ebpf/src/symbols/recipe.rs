@@ -13,6 +13,10 @@ pub enum Recipe {
     Register(u16),
     /// What the probe's condition yielded: not 0.
     Found,
+    /// What the probe kept when its function was entered.
+    Kept,
+    /// The thread's number.
+    Tid,
     /// What the thread holds in the key of the probe's [`Look`].
     Thread,
     /// A value that a [`Recipe::Let`] around it has named.
@@ -46,7 +50,12 @@ impl Recipe {
     /// Does it use this name?
     pub fn mentions(&self, wanted: u8) -> bool {
         match self {
-            Recipe::Const(_) | Recipe::Register(_) | Recipe::Found | Recipe::Thread => false,
+            Recipe::Const(_)
+            | Recipe::Register(_)
+            | Recipe::Found
+            | Recipe::Kept
+            | Recipe::Tid
+            | Recipe::Thread => false,
             Recipe::Named(name) => *name == wanted,
             Recipe::Load { at, .. } => at.mentions(wanted),
             Recipe::Binary { left, right, .. } => left.mentions(wanted) || right.mentions(wanted),
@@ -76,10 +85,13 @@ pub struct Recipes {
     /// The probe fires where this is not 0; `None`: always.
     pub when: Option<Arc<Recipe>>,
     pub args: Vec<RecipeArg>,
-    /// Is the site a function's first instruction, or a return?
+    /// Is the site a function's first instruction? Is it a return?
     pub at_entry: bool,
+    pub at_return: bool,
     /// Another provider with the same probes: a description that means that one does not mean this one.
     pub alias_of: Option<String>,
+    /// What a probe at a return keeps of the function's entry.
+    pub keep: Option<Arc<Recipe>>,
     /// Where the probe has no instruction, but looks at threads.
     pub look: Option<Look>,
 }

@@ -2,6 +2,7 @@
 //! and both are said.
 
 use super::chunk::{self, Chunk, FILE_HEADER, Unpacker, kind};
+use super::index::{self, Entry, Gate, Place};
 use super::schema::{Field, Schema};
 use super::wire::Cursor;
 use super::{FileError, Loss, Machine};
@@ -38,6 +39,8 @@ pub enum Item {
     Meta(Vec<(String, String)>),
     Losses(Vec<Loss>),
     Symbols(Vec<(Option<u32>, u64, Symbol)>),
+    /// Where events are.
+    Index(Vec<Entry>),
     /// Something is missing: what, in one line. Reading goes on.
     Damage(String),
     /// No more. `whole`: the recording was ended properly.
@@ -49,9 +52,10 @@ pub enum Item {
 /// Reads a recording from a stream.
 #[derive(Debug)]
 pub struct Reader<R: Read> {
-    input: R,
+    pub(super) input: R,
     machine: Machine,
-    position: u64,
+    pub(super) position: u64,
+    pub(super) gate: Gate,
     unpacker: Unpacker,
     payload: Vec<u8>,
     /// Where the next event of the chunk begins; none if at its end.
@@ -77,6 +81,7 @@ impl<R: Read> Reader<R> {
             input,
             machine,
             position: FILE_HEADER as u64,
+            gate: Gate::default(),
             unpacker: Unpacker::new(),
             payload: Vec::new(),
             at: 0,
@@ -100,14 +105,16 @@ impl<R: Read> Reader<R> {
     pub fn next(&mut self, event: &mut Event) -> Result<Item, FileError> {
         loop {
             if self.at < self.payload.len() {
-                return Ok(match self.event(event) {
-                    Ok(()) => Item::Event,
-                    Err(error) => {
-                        // The checksum was right, so whoever wrote it was wrong; the next chunk may be better.
-                        self.at = self.payload.len();
-                        Item::Damage(format!("events are lost: {error}"))
-                    }
-                });
+                if let Err(error) = self.event(event) {
+                    // The checksum was right, so whoever wrote it was wrong; the next chunk may be better.
+                    self.at = self.payload.len();
+                    return Ok(Item::Damage(format!("events are lost: {error}")));
+                }
+                match self.gate.place(event.time) {
+                    Place::Within => return Ok(Item::Event),
+                    Place::Outside => continue,
+                    Place::Over => (self.at, self.ended, self.whole) = (self.payload.len(), true, true),
+                }
             }
             if self.ended {
                 return Ok(Item::End { whole: self.whole });
@@ -179,11 +186,12 @@ impl<R: Read> Reader<R> {
             kind::PROBES => self.probes(&mut cursor).map(Item::Probes),
             kind::LOSSES => losses(&mut cursor).map(Item::Losses),
             kind::SYMBOLS => symbols(&mut cursor).map(Item::Symbols),
+            kind::INDEX => index::read(&mut cursor).map(Item::Index),
             kind::END => {
                 self.whole = true;
                 return None;
             }
-            // The index, and what later versions add.
+            // What later versions add.
             _ => return None,
         };
         Some(item.unwrap_or_else(|error| Item::Damage(format!("the chunk at byte {start}: {error}"))))
@@ -191,18 +199,25 @@ impl<R: Read> Reader<R> {
 
     fn probes(&mut self, cursor: &mut Cursor<'_>) -> Result<Vec<Schema>, FileError> {
         let mut schemas = Vec::new();
-        self.latest = None;
         while !cursor.is_empty() {
             let schema = Schema::read(cursor)?;
             self.declared += 1;
             if self.declared > MOST_PROBES {
                 return cursor.bad("too many probes");
             }
-            self.schemas.insert(schema.probe.id.0, self.fields.len());
-            self.fields.push(schema.fields.clone());
             schemas.push(schema);
         }
+        self.declare(&schemas);
         Ok(schemas)
+    }
+
+    /// Notes what events of these probes carry.
+    pub(super) fn declare(&mut self, schemas: &[Schema]) {
+        self.latest = None;
+        for schema in schemas {
+            self.schemas.insert(schema.probe.id.0, self.fields.len());
+            self.fields.push(schema.fields.clone());
+        }
     }
 
     fn event(&mut self, event: &mut Event) -> Result<(), FileError> {
@@ -346,6 +361,9 @@ pub struct Overview {
     /// By process (`None`: the kernel) and address.
     pub symbols: HashMap<(Option<u32>, u64), Symbol>,
     pub losses: Vec<Loss>,
+    /// Time of the first event.
+    pub first: Option<u64>,
+    pub index: Vec<Entry>,
     /// What is missing, one line each.
     pub damage: Vec<String>,
     /// Was the recording ended properly?
@@ -361,6 +379,8 @@ impl Overview {
             meta: Vec::new(),
             symbols: HashMap::new(),
             losses: Vec::new(),
+            first: None,
+            index: Vec::new(),
             damage: Vec::new(),
             whole: false,
         }
@@ -381,14 +401,18 @@ pub fn skim<R: Read + std::io::Seek>(input: R) -> Result<Overview, FileError> {
     let mut overview = Overview::new(reader.machine);
     let mut event = Event::default();
     loop {
-        if let Some(taken) = chunk::pass_over(&mut reader.input, kind::EVENTS)? {
+        if overview.first.is_some()
+            && let Some(taken) = chunk::pass_over(&mut reader.input, kind::EVENTS)?
+        {
             reader.position += taken;
             continue;
         }
         match reader.next(&mut event)? {
             Item::Event => {
+                overview.first.get_or_insert(event.time);
                 reader.at = reader.payload.len();
             }
+            Item::Index(index) => overview.index = index,
             Item::Probes(schemas) => overview.schemas.extend(schemas),
             Item::Meta(meta) if overview.meta.len() < MOST_PAIRS => overview.meta.extend(meta),
             Item::Losses(losses) if overview.losses.len() < MOST_PAIRS => overview.losses.extend(losses),

@@ -205,3 +205,39 @@ fn small_files_do_not_become_large() {
     let (_, damages, _) = read(&bytes).unwrap();
     assert!(damages[0].contains("too many probes"), "{damages:?}");
 }
+
+#[test]
+fn a_window_is_found_by_the_index() {
+    let bytes = recording(1000);
+    let overview = skim(std::io::Cursor::new(&bytes)).unwrap();
+    assert_eq!((overview.first, overview.index.len()), (Some(1000), 10));
+    assert_eq!(overview.index[3].earliest, 1000 + 300 * 7);
+    let mut reader = Reader::new(std::io::Cursor::new(&bytes)).unwrap();
+    reader.enter(&overview, Window { from: 355 * 7, until: 410 * 7 }).unwrap();
+    assert_eq!(reader.position, overview.index[3].place);
+    let (mut into, mut times) = (Event::default(), Vec::new());
+    loop {
+        match reader.next(&mut into).unwrap() {
+            Item::Event => times.push((into.time - 1000) / 7),
+            Item::Damage(what) => panic!("{what}"),
+            Item::End { whole } => break assert!(whole),
+            _ => {}
+        }
+    }
+    assert_eq!(times, (355..=410).collect::<Vec<u64>>());
+}
+
+/// Neighbours become one: the index of a long recording stays small, and finds.
+#[test]
+fn a_long_index_is_made_shorter() {
+    let mut writer = Writer::new(std::io::sink(), Machine::here(0)).unwrap();
+    writer.probes(&[schema(1), schema(2)]).unwrap();
+    for n in 0..1000 {
+        writer.event(&event(n)).unwrap();
+        writer.flush().unwrap();
+        assert!(writer.entries().len() <= 64);
+    }
+    let index = writer.entries();
+    assert_eq!(index.iter().map(|entry| entry.events).sum::<u64>(), 1000);
+    assert!(index.windows(2).all(|two| two[0].latest < two[1].earliest && two[0].place < two[1].place));
+}

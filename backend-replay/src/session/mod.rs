@@ -12,7 +12,7 @@ mod timers;
 mod tests;
 
 use crate::event::Event;
-use crate::file::{FileError, Item, Machine, Overview, Reader, Schema, skim};
+use crate::file::{FileError, Item, Machine, Overview, Reader, Schema, Window, skim};
 use crate::synthetic;
 use duotrace_core::backend::{
     Backend, BackendError, LibraryPart, LoadError, ProbeMatch, Session, TypeSource,
@@ -22,7 +22,7 @@ use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId, is_glob};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -46,6 +46,7 @@ pub struct Replay {
     timers: BTreeMap<u32, u64>,
     /// Wait between events as long as it took when they were recorded.
     realtime: bool,
+    window: Window,
 }
 
 impl Replay {
@@ -66,7 +67,8 @@ impl Replay {
     pub fn from_text(text: &str) -> Result<Replay, String> {
         let (schemas, events) = synthetic::parse(text)?;
         let machine = Machine { big_endian: false, pointer: 8, wall: 0 };
-        let overview = Overview { schemas, ..Overview::new(machine) };
+        let first = events.first().map(|event| event.time);
+        let overview = Overview { schemas, first, ..Overview::new(machine) };
         Ok(Replay::new(Origin::Text(Rc::new(events)), overview))
     }
 
@@ -74,12 +76,25 @@ impl Replay {
         let probes =
             overview.schemas.iter().map(|schema| (schema.probe.id.0, schema.probe.clone())).collect();
         let (overview, probes) = (Rc::new(overview), Rc::new(probes));
-        Replay { origin, overview, probes, timers: BTreeMap::new(), realtime: false }
+        Replay {
+            origin,
+            overview,
+            probes,
+            timers: BTreeMap::new(),
+            realtime: false,
+            window: Window::default(),
+        }
     }
 
     /// Wait between events as long as it took when they were recorded?
     pub fn set_realtime(&mut self, realtime: bool) {
         self.realtime = realtime;
+    }
+
+    /// Run over a part of the recording only. `BEGIN` and `END` still fire, where they lie outside as probes of the
+    /// replay's own.
+    pub fn set_window(&mut self, window: Window) {
+        self.window = window;
     }
 
     /// What the recording says about itself: `script`, `target`, ...
@@ -120,15 +135,21 @@ impl Replay {
     fn source(&self) -> Result<Source, FileError> {
         Ok(match &self.origin {
             Origin::File(path) => {
-                let input = Input::File(BufReader::with_capacity(1 << 20, File::open(path)?));
-                Source::File(Box::new(Reader::new(input)?))
+                self.reader(Input::File(BufReader::with_capacity(1 << 20, File::open(path)?)))?
             }
-            Origin::Bytes(bytes) => {
-                let input = Input::Bytes(Cursor::new(Rc::clone(bytes)));
-                Source::File(Box::new(Reader::new(input)?))
+            Origin::Bytes(bytes) => self.reader(Input::Bytes(Cursor::new(Rc::clone(bytes))))?,
+            Origin::Text(events) => {
+                let window = self.window.of(self.overview.first.unwrap_or(0));
+                let within = |event: &&Event| (window.from..=window.until).contains(&event.time);
+                Source::Text(events.iter().filter(within).cloned().collect(), 0)
             }
-            Origin::Text(events) => Source::Text(Rc::clone(events), 0),
         })
+    }
+
+    fn reader(&self, input: Input) -> Result<Source, FileError> {
+        let mut reader = Reader::new(input)?;
+        reader.enter(&self.overview, self.window)?;
+        Ok(Source::File(Box::new(reader)))
     }
 }
 
@@ -148,11 +169,20 @@ impl Read for Input {
     }
 }
 
+impl Seek for Input {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        match self {
+            Input::File(file) => file.seek(to),
+            Input::Bytes(bytes) => bytes.seek(to),
+        }
+    }
+}
+
 /// Delivers a recording piece by piece.
 #[derive(Debug)]
 enum Source {
     File(Box<Reader<Input>>),
-    Text(Rc<Vec<Event>>, usize),
+    Text(Vec<Event>, usize),
 }
 
 impl Source {

@@ -157,7 +157,8 @@ impl Running {
             only,
             machine: Machine::new(program, config),
             program: Rc::new(program.clone()),
-            begin: begin.filter(|id| recorded(schemas, "BEGIN") != Some(*id)),
+            // A window that begins later leaves the recording's own out.
+            begin: begin.filter(|id| replay.window.from > 0 || recorded(schemas, "BEGIN") != Some(*id)),
             recorded_end: end.is_some() && recorded(schemas, "END") == end,
             end,
             clauses,
@@ -202,7 +203,7 @@ impl Running {
                 }
                 Item::Damage(what) => sink.event(Delivered::Warning(format!("recording: {what}"))),
                 Item::End { .. } => return Ok(false),
-                Item::Probes(_) | Item::Meta(_) | Item::Symbols(_) => {}
+                Item::Probes(_) | Item::Meta(_) | Item::Symbols(_) | Item::Index(_) => {}
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::symbols::recipe::{Look, LookWhen, Recipe, RecipeArg, Recipes};
 use crate::symbols::usdt::UsdtSite;
 use duotrace_core::probe::glob_match;
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use text::{Build, Offsets, Place, ProbeText, Series};
@@ -162,6 +162,25 @@ impl Finder for VirtualProviders {
     }
 }
 
+/// The sites in a file of a series that needs no table: every build has the same layout.
+pub fn of_abi(text: &str, elf: &Elf) -> Result<Vec<UsdtSite>, String> {
+    let series = text::series(text)?;
+    if !series.abi {
+        return Err(format!("series {} wants a table of offsets", series.name));
+    }
+    let mut out: Vec<UsdtSite> = Vec::new();
+    if elf.machine() != Machine::X86_64 {
+        return Ok(out);
+    }
+    for probe in &series.probes {
+        sites(elf, probe, &Offsets::default(), &Build::default(), &mut out)?;
+    }
+    // Versions of a symbol are one place.
+    let mut seen = HashSet::new();
+    out.retain(|site| seen.insert((site.name.clone(), site.vaddr)));
+    Ok(out)
+}
+
 /// Adds the sites of one probe in a file: none where the file does not have the function.
 fn sites(
     elf: &Elf,
@@ -193,6 +212,7 @@ fn sites(
             args: String::new(),
             named: Some(probe.function.clone().unwrap_or_default()),
             recipes: Some(Arc::clone(&recipes)),
+            entry: 0,
         }));
         return Ok(());
     }
@@ -212,6 +232,7 @@ fn sites(
             args: String::new(),
             named: Some(function.clone()),
             recipes: Some(Arc::clone(&recipes)),
+            entry: 0,
         }));
         return Ok(());
     }
@@ -228,6 +249,7 @@ fn sites(
     }
     for function in functions {
         let name = named(probe, &function);
+        let entry = code::entry_site(elf, &function).offset;
         for (vaddr, offset) in places(elf, &function, probe.place) {
             for provider in &probe.providers {
                 out.push(UsdtSite {
@@ -239,6 +261,7 @@ fn sites(
                     args: String::new(),
                     named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
                     recipes: Some(Arc::clone(&recipes)),
+                    entry,
                 });
             }
         }
@@ -295,12 +318,14 @@ fn recipes(probe: &ProbeText, offsets: &Offsets, build: &Build) -> Result<Recipe
     };
     Ok(Recipes {
         when: probe.when.as_deref().map(recipe).transpose()?,
+        keep: probe.keep.as_deref().map(recipe).transpose()?,
         args: probe
             .args
             .iter()
             .map(|(ty, text)| Ok(RecipeArg { ty: ty.clone(), value: recipe(text)? }))
             .collect::<Result<_, String>>()?,
         at_entry: probe.place == Place::Entry,
+        at_return: probe.place == Place::Return,
         alias_of: probe.alias_of.clone(),
         look: None,
     })
@@ -324,7 +349,12 @@ fn with_lets(body: Recipe, lets: &[Recipe]) -> Recipe {
 /// The names that a recipe mentions.
 fn names(recipe: &Recipe, out: &mut BTreeSet<u8>) {
     match recipe {
-        Recipe::Const(_) | Recipe::Register(_) | Recipe::Found | Recipe::Thread => {}
+        Recipe::Const(_)
+        | Recipe::Register(_)
+        | Recipe::Found
+        | Recipe::Kept
+        | Recipe::Tid
+        | Recipe::Thread => {}
         Recipe::Named(name) => {
             out.insert(*name);
         }
