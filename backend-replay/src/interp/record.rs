@@ -2,7 +2,7 @@
 
 use super::{Firing, Halt, Res};
 use duotrace_core::backend::Event as Delivered;
-use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, StackSpec, Stmt, SymbolKind, Ty};
+use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, Fault, StackSpec, Stmt, SymbolKind, Ty};
 
 /// Is a symbol kind two words (pid, address)?
 pub(super) fn is_user(kind: SymbolKind) -> bool {
@@ -55,7 +55,9 @@ impl<'a> Firing<'a> {
                 }
                 Ty::Str => {
                     let text = self.string(value)?;
-                    let length = text.as_option().map_or(u64::MAX, |text| text.len() as u64);
+                    // There is nothing to record at NULL.
+                    let length = text.as_option().map(|text| text.len() as u64);
+                    let length = length.ok_or(Halt::Fault(Fault::BadAddr, 0))?;
                     self.put(at, &length.to_ne_bytes());
                     self.put(at + 8, text.text());
                     self.give_back(text);
