@@ -7,7 +7,7 @@ use duotrace_core::backend::{LibraryPart, Session};
 use duotrace_core::ir::Program;
 use duotrace_core::probe::{Probe, ProbeId, is_glob};
 use duotrace_core::sema::{ProgramKind, ProgramText};
-use duotrace_replay::file::{FileError, Machine, Window};
+use duotrace_replay::file::{Answer, FileError, Machine, Window};
 use duotrace_replay::record::{Plan, Recording, Summary};
 use duotrace_replay::{Replay, synthetic};
 use std::fs::File;
@@ -177,6 +177,7 @@ pub fn recording<'a>(
     session: Box<dyn Session>,
     plan: Plan,
     meta: &[(String, String)],
+    types: &[Answer],
     probe: &'a dyn Fn(ProbeId) -> Option<Probe>,
 ) -> Result<Recording<'a, BufWriter<File>>, String> {
     for note in &plan.notes {
@@ -186,7 +187,7 @@ pub fn recording<'a>(
     let file = file.map_err(|error| format!("failed to open {path}: {}", texts::reason(&error)))?;
     let meta: Vec<(&str, &str)> = meta.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let machine = Machine::here(sys::wall_offset());
-    Recording::new(session, plan, BufWriter::new(file), machine, &meta, probe)
+    Recording::new(session, plan, BufWriter::new(file), machine, &meta, types, probe)
         .map_err(|error| format!("failed to write {path}: {error}"))
 }
 

@@ -1,7 +1,7 @@
 //! From a script's program to one that records, and from its records to events.
 
 use super::rewrite::{Reads, Rewriter, Site, SiteKind, expr_clock, local};
-use super::{DONE, STATUS, TRIED, expr, is, read};
+use super::{DONE, STATUS, TRIED, assign, constant, expr, is, read};
 use crate::event::Event;
 use crate::file::{Field as Carried, Schema};
 use duotrace_core::diagnostic::Span;
@@ -79,10 +79,11 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
     let mut reads: Vec<Reads> = Vec::new();
     let mut clauses = std::mem::take(&mut out.clauses);
     for clause in &mut clauses {
-        let mut enabled = clause.probes.iter().flat_map(|enabling| &enabling.probes);
-        // ERROR clauses run within the firing that failed and see its values.
-        if enabled.any(is_error) {
-            reads.push(Reads::default());
+        // ERROR clauses run within the firing that failed and see its values; that firing is still to be recorded.
+        if enabling_probes(clause).any(|id| is_error(&id)) {
+            let mut of_error = Reads::default();
+            clause.body = exit_later(std::mem::take(&mut clause.body), exiting, &mut of_error.exits);
+            reads.push(of_error);
             continue;
         }
         let mut rewriter = Rewriter {
@@ -99,7 +100,10 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
     }
     out.clauses = clauses;
     let sets = clause_sets(program, &is_error);
-    guard_after_exit(&mut out, &reads, exiting);
+    // What an ERROR clause ends may be any clause's firing.
+    let errors = program.clauses.iter().map(|clause| enabling_probes(clause).any(|id| is_error(&id)));
+    let error_exits = errors.zip(&reads).any(|(error, reads)| error && reads.exits);
+    guard_after_exit(&mut out, &reads, exiting, error_exits);
     let mut plan = Plan {
         schemas: Vec::new(),
         notes,
@@ -108,7 +112,8 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
         program: out,
     };
     for (set, probes) in sets {
-        let merged = merge(set.iter().filter_map(|index| reads.get(*index)));
+        let mut merged = merge(set.iter().filter_map(|index| reads.get(*index)));
+        merged.exits |= error_exits;
         // With the script's description it fires wherever the script's clause does, and at what appears later.
         let clause = set.first().and_then(|first| program.clauses.get(*first));
         let desc = clause.and_then(|clause| clause.probes.first()).map(|enabling| enabling.desc.clone());
@@ -137,6 +142,27 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
     plan
 }
 
+/// A body that marks the firing as the last one and lets it go on to the recorder's clause, which ends the run.
+fn exit_later(body: Vec<Stmt>, exiting: VarId, exits: &mut bool) -> Vec<Stmt> {
+    let mut later = |stmt| match stmt {
+        Stmt::Effect { effect: Effect::ExitFlag, .. } => {
+            *exits = true;
+            Stmt::Expr(assign(exiting, constant(1, STATUS)))
+        }
+        Stmt::If { cond, then, otherwise } => Stmt::If {
+            cond,
+            then: exit_later(then, exiting, exits),
+            otherwise: exit_later(otherwise, exiting, exits),
+        },
+        other => other,
+    };
+    body.into_iter().map(&mut later).collect()
+}
+
+fn enabling_probes(clause: &Clause) -> impl Iterator<Item = ProbeId> {
+    clause.probes.iter().flat_map(|enabling| &enabling.probes).copied()
+}
+
 /// Which clauses fire together, and at which probes.
 fn clause_sets(
     program: &Program,
@@ -144,8 +170,8 @@ fn clause_sets(
 ) -> BTreeMap<Vec<usize>, BTreeSet<ProbeId>> {
     let mut clauses_of: BTreeMap<ProbeId, Vec<usize>> = BTreeMap::new();
     for (index, clause) in program.clauses.iter().enumerate() {
-        for id in clause.probes.iter().flat_map(|enabling| &enabling.probes).filter(|id| !is_error(id)) {
-            let list = clauses_of.entry(*id).or_default();
+        for id in enabling_probes(clause).filter(|id| !is_error(id)) {
+            let list = clauses_of.entry(id).or_default();
             if list.last() != Some(&index) {
                 list.push(index);
             }
@@ -159,8 +185,7 @@ fn clause_sets(
 }
 
 /// After `exit()` no clause of the firing runs but the recorder's.
-fn guard_after_exit(program: &mut Program, reads: &[Reads], exiting: VarId) {
-    let mut exits = false;
+fn guard_after_exit(program: &mut Program, reads: &[Reads], exiting: VarId, mut exits: bool) {
     for (clause, reads) in program.clauses.iter_mut().zip(reads) {
         if exits {
             let going_on = is(exiting, STATUS, 0);
@@ -241,7 +266,7 @@ impl Plan {
             fields.push((What::Arg(*n), Ty::I64, expr(ExprKind::Arg(*n), Ty::I64)));
         }
         for n in &reads.registers {
-            let index = Box::new(super::constant(i64::from(*n), Ty::I32));
+            let index = Box::new(constant(i64::from(*n), Ty::I32));
             fields.push((What::Register(*n), Ty::U64, expr(ExprKind::Ureg(index), Ty::U64)));
         }
         for (user, frames) in reads.stacks.iter().enumerate() {

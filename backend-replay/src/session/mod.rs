@@ -2,11 +2,12 @@
 //! its clock is the events' times.
 //!
 //! `timers` are the tick and profile probes of virtual time, `symbols` the names
-//! that the recording has, `running` the session.
+//! that the recording has, `types` the kernel's types that it has, `running` the session.
 
 mod running;
 mod symbols;
 mod timers;
+mod types;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub struct Replay {
     /// Wait between events as long as it took when they were recorded.
     realtime: bool,
     window: Window,
+    types: types::RecordedTypes,
 }
 
 impl Replay {
@@ -75,6 +77,7 @@ impl Replay {
     fn new(origin: Origin, overview: Overview) -> Replay {
         let probes =
             overview.schemas.iter().map(|schema| (schema.probe.id.0, schema.probe.clone())).collect();
+        let types = types::RecordedTypes(overview.types.clone());
         let (overview, probes) = (Rc::new(overview), Rc::new(probes));
         Replay {
             origin,
@@ -83,6 +86,7 @@ impl Replay {
             timers: BTreeMap::new(),
             realtime: false,
             window: Window::default(),
+            types,
         }
     }
 
@@ -240,7 +244,7 @@ impl Backend for Replay {
     }
 
     fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
-        None
+        (!self.types.0.is_empty()).then_some(&mut self.types as &mut dyn TypeSource)
     }
 
     fn library(&self) -> Vec<LibraryPart<'_>> {

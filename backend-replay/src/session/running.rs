@@ -203,7 +203,7 @@ impl Running {
                 }
                 Item::Damage(what) => sink.event(Delivered::Warning(format!("recording: {what}"))),
                 Item::End { .. } => return Ok(false),
-                Item::Probes(_) | Item::Meta(_) | Item::Symbols(_) | Item::Index(_) => {}
+                Item::Probes(_) | Item::Meta(_) | Item::Symbols(_) | Item::Types(_) | Item::Index(_) => {}
             }
         }
     }
