@@ -141,6 +141,12 @@ pub fn programs(replay: &Replay, given: &mut Given) -> (Vec<ProgramText>, Vec<Na
     (programs, names)
 }
 
+/// Are these the programs that were recorded?
+pub fn is_own(replay: &Replay, programs: &[ProgramText]) -> bool {
+    let texts = replay.overview().meta.iter().filter(|(key, _)| key == "text");
+    texts.map(|(_, text)| text).eq(programs.iter().map(|program| &program.text))
+}
+
 /// Other names of modules in descriptions, which only the traced system can resolve: `a.out` is the program itself.
 pub fn aliases(
     program: &Program,

@@ -81,6 +81,7 @@ fn over_recording(given: &Given, path: &str, mut options: Options) -> Result<u8,
         (programs, names) = recorded;
         options = self::options(&given, Choice::Ebpf)?;
     }
+    replay.set_own_program(replay::is_own(&replay, &programs));
     given.macros = replay::macros(&replay);
     let target = replay.meta("target").and_then(|pid| pid.parse().ok()).unwrap_or(0);
     trace(&given, options, programs, &names, &[target], &mut replay)

@@ -7,7 +7,7 @@ use super::schema::{Field, Schema};
 use super::types::{self, Answer};
 use super::wire::Cursor;
 use super::{FileError, Loss, Machine};
-use crate::event::Event;
+use crate::event::{Event, ReadValue};
 use crate::hash::Fast;
 use duotrace_core::ir::Space;
 use duotrace_core::probe::ProbeId;
@@ -279,6 +279,19 @@ impl<R: Read> Reader<R> {
                             _ => Some(text(&mut cursor, &mut self.texts, &self.payload)?),
                         };
                         event.add_memory(space, address, bytes);
+                        if event.bytes() > MOST_BYTES {
+                            return cursor.bad("an event is too large");
+                        }
+                    }
+                }
+                Field::Reads => {
+                    for _ in 0..few(&mut cursor)? {
+                        let value = match cursor.byte()? {
+                            0 => ReadValue::Number(cursor.number()?),
+                            1 => ReadValue::Text(Some(text(&mut cursor, &mut self.texts, &self.payload)?)),
+                            _ => ReadValue::Text(None),
+                        };
+                        event.push_read(value);
                         if event.bytes() > MOST_BYTES {
                             return cursor.bad("an event is too large");
                         }

@@ -7,7 +7,7 @@ use super::schema::{Field, Schema, space_number};
 use super::types::Answer;
 use super::wire::{put, put_bytes, put_signed};
 use super::{FileError, Loss, Machine};
-use crate::event::Event;
+use crate::event::{Event, ReadValue};
 use duotrace_core::record::Symbol;
 use std::collections::HashMap;
 use std::io::Write;
@@ -134,6 +134,22 @@ impl<W: Write> Writer<W> {
                         put(out, address);
                         if let Some(bytes) = bytes {
                             text(out, &mut self.texts, bytes);
+                        }
+                    }
+                }
+                Field::Reads => {
+                    put(out, event.reads().len() as u64);
+                    for value in event.reads() {
+                        match value {
+                            ReadValue::Number(number) => {
+                                out.push(0);
+                                put(out, number);
+                            }
+                            ReadValue::Text(Some(value)) => {
+                                out.push(1);
+                                text(out, &mut self.texts, value);
+                            }
+                            ReadValue::Text(None) => out.push(2),
                         }
                     }
                 }

@@ -17,6 +17,7 @@ mod types;
 mod tests;
 
 pub use plan::{Plan, plan};
+pub(crate) use rewrite::is_kept;
 pub use session::{Recording, Summary};
 pub use types::Watched;
 

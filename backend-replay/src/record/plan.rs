@@ -2,7 +2,7 @@
 
 use super::rewrite::{Reads, Rewriter, Site, SiteKind, expr_clock, local};
 use super::{DONE, STATUS, TRIED, assign, constant, expr, is, read};
-use crate::event::Event;
+use crate::event::{Event, ReadValue};
 use crate::file::{Field as Carried, Schema};
 use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::*;
@@ -90,6 +90,7 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
             variables: &mut out.variables,
             clocks: &clocks,
             exiting,
+            interrupts: interrupts(clause, probe),
             reads: Reads::default(),
             layout: &clause.record,
             notes: &mut notes,
@@ -157,6 +158,11 @@ fn exit_later(body: Vec<Stmt>, exiting: VarId, exits: &mut bool) -> Vec<Stmt> {
         other => other,
     };
     body.into_iter().map(&mut later).collect()
+}
+
+/// Do any of a clause's probes fire by a timer, whatever the processor is doing? Then it may be within another firing.
+fn interrupts(clause: &Clause, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> bool {
+    enabling_probes(clause).any(|id| probe(id).is_some_and(|probe| probe.provider == "profile"))
 }
 
 fn enabling_probes(clause: &Clause) -> impl Iterator<Item = ProbeId> {
@@ -237,6 +243,9 @@ fn carried(reads: &Reads) -> Vec<Carried> {
     if has(|kind| matches!(kind, SiteKind::Answer(_))) {
         fields.push(Carried::Answers);
     }
+    if has(|kind| matches!(kind, SiteKind::Variable(_))) {
+        fields.push(Carried::Reads);
+    }
     fields
 }
 
@@ -281,7 +290,7 @@ impl Plan {
                 fields.push((What::Address, Ty::U64, read(address, Ty::U64)));
             }
             let ty = match site.kind {
-                SiteKind::Memory(_, ty) | SiteKind::Answer(ty) => ty,
+                SiteKind::Memory(_, ty) | SiteKind::Answer(ty) | SiteKind::Variable(ty) => ty,
                 SiteKind::Symbol(_) => Ty::U64,
             };
             fields.push((What::Value, ty, read(site.value, ty)));
@@ -374,6 +383,14 @@ impl Plan {
                         }
                     }
                     (SiteKind::Answer(ty), DONE) => event.push_answer(number(data, at, ty)?),
+                    (SiteKind::Variable(Ty::Str), DONE) => {
+                        let null = number(data, at, Ty::U64)? == u64::MAX;
+                        let value = if null { None } else { Some(text(data, at)?) };
+                        event.push_read(ReadValue::Text(value));
+                    }
+                    (SiteKind::Variable(ty), DONE) => {
+                        event.push_read(ReadValue::Number(number(data, at, ty)?));
+                    }
                     (SiteKind::Symbol(kind), DONE) => symbol(kind, number(data, at, Ty::U64)?),
                     _ => {}
                 },

@@ -49,6 +49,8 @@ pub struct Replay {
     realtime: bool,
     window: Window,
     types: types::RecordedTypes,
+    /// Will the program be the one that was recorded?
+    own: bool,
 }
 
 impl Replay {
@@ -87,6 +89,7 @@ impl Replay {
             realtime: false,
             window: Window::default(),
             types,
+            own: false,
         }
     }
 
@@ -99,6 +102,11 @@ impl Replay {
     /// replay's own.
     pub fn set_window(&mut self, window: Window) {
         self.window = window;
+    }
+
+    /// Is the program that will be loaded the one that was recorded, to the letter?
+    pub fn set_own_program(&mut self, own: bool) {
+        self.own = own;
     }
 
     /// What the recording says about itself: `script`, `target`, ...

@@ -123,6 +123,7 @@ impl Running {
             scratch: options.number(opt::SCRATCHSIZE) as u32,
             big_endian: machine.big_endian,
             wall: machine.wall,
+            own: replay.own,
             ..Config::default()
         };
         let sensitive = program
