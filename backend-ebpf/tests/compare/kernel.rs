@@ -62,7 +62,10 @@ pub fn run(
         at_entry: false,
         guard: Vec::new(),
         condition: None,
+        keep: None,
+        looks_at: None,
         task: None,
+        service: None,
     }];
     let error_clauses = (normal as u32..program.clauses.len() as u32).map(ClauseId).collect();
     let input = Input {
