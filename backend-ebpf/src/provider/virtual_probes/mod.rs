@@ -296,7 +296,7 @@ fn calls(
             offset: function.offset + within,
             semaphore: None,
             args: String::new(),
-            function: probe.function.clone().unwrap_or_else(|| function.name.clone()),
+            named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
             recipes: Some(Arc::clone(&recipes)),
             entry: 0,
         }));
