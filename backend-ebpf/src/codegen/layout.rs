@@ -8,7 +8,9 @@ use super::asm::MapId;
 use super::{Input, agg};
 use duotrace_core::aggregate::AggFunc;
 use duotrace_core::diagnostic::{Diag, Tag};
-use duotrace_core::ir::{Clause, Expr, ExprKind, Scope, StackSpec, Stmt, Subroutine, SymbolKind, Ty};
+use duotrace_core::ir::walk::calls_any;
+pub(crate) use duotrace_core::ir::walk::{walk, walk_body};
+use duotrace_core::ir::{Clause, Scope, StackSpec, SymbolKind, Ty};
 
 /// Room for temporaries while they are being counted.
 pub(super) const MEASURE_TEMPS: u32 = 1 << 20;
@@ -482,88 +484,8 @@ pub(super) fn allocates(clause: &Clause) -> bool {
     calls_any(clause, &[S::Alloca, S::Copyin])
 }
 
-fn calls_any(clause: &Clause, subroutines: &[Subroutine]) -> bool {
-    let mut found = false;
-    let mut look = |expr: &Expr| {
-        found |= matches!(&expr.kind, ExprKind::Call(called, _) if subroutines.contains(called));
-    };
-    clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
-    walk_body(&clause.body, &mut look);
-    found
-}
-
 /// Does any clause write to its process?
 pub fn copies_out(program: &duotrace_core::ir::Program) -> bool {
-    use duotrace_core::ir::{ExprKind, Subroutine as S};
-    let mut found = false;
-    for clause in &program.clauses {
-        walk_body(&clause.body, &mut |expr| {
-            found |= matches!(expr.kind, ExprKind::Call(S::Copyout | S::Copyoutstr, _));
-        });
-    }
-    found
-}
-
-/// Visits every expression of a body.
-pub(crate) fn walk_body(body: &[Stmt], look: &mut dyn FnMut(&Expr)) {
-    for stmt in body {
-        match stmt {
-            Stmt::Expr(expr) => walk(expr, look),
-            Stmt::If { cond, then, otherwise } => {
-                walk(cond, look);
-                walk_body(then, look);
-                walk_body(otherwise, look);
-            }
-            Stmt::Aggregate { key, value, increment, .. } => {
-                key.iter().chain(value).chain(increment).for_each(|expr| walk(expr, look));
-            }
-            Stmt::Record { values, .. } => values.iter().for_each(|expr| walk(expr, look)),
-            Stmt::Effect { args, .. } => args.iter().for_each(|expr| walk(expr, look)),
-        }
-    }
-}
-
-/// Visits an expression and all within it.
-pub(crate) fn walk(expr: &Expr, look: &mut dyn FnMut(&Expr)) {
-    use duotrace_core::ir::ExprKind as K;
-    look(expr);
-    match &expr.kind {
-        K::Const(_) | K::StrConst(_) | K::StrNull | K::Builtin(_) | K::Arg(_) => {}
-        K::Ureg(a)
-        | K::StrOfBytes(a)
-        | K::BitField { of: a, .. }
-        | K::Extract { of: a, .. }
-        | K::Unary(_, a)
-        | K::StrIsNull(a)
-        | K::Cast(a)
-        | K::Load { addr: a, .. } => walk(a, look),
-        K::LoadStr { addr, max, .. } => {
-            walk(addr, look);
-            max.iter().for_each(|max| walk(max, look));
-        }
-        K::Binary(_, a, b) | K::StrCompare(_, a, b) | K::Logical(_, a, b) | K::Comma(a, b) => {
-            walk(a, look);
-            walk(b, look);
-        }
-        K::Cond(a, b, c) => {
-            walk(a, look);
-            walk(b, look);
-            walk(c, look);
-        }
-        K::Read(place) | K::AddressOf(place) => walk_place(place, look),
-        K::Assign { place, value } | K::Update { place, value, .. } => {
-            walk_place(place, look);
-            walk(value, look);
-        }
-        K::Call(_, args) => args.iter().for_each(|arg| walk(arg, look)),
-    }
-}
-
-fn walk_place(place: &duotrace_core::ir::Place, look: &mut dyn FnMut(&Expr)) {
-    use duotrace_core::ir::PlaceKind as P;
-    match &place.kind {
-        P::Var { offset, .. } => offset.iter().for_each(|expr| walk(expr, look)),
-        P::Elem { key, .. } => key.iter().for_each(|expr| walk(expr, look)),
-        P::Mem { addr, .. } => walk(addr, look),
-    }
+    use duotrace_core::ir::Subroutine as S;
+    program.clauses.iter().any(|clause| calls_any(clause, &[S::Copyout, S::Copyoutstr]))
 }

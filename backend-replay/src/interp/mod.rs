@@ -22,7 +22,7 @@ use crate::event::Event;
 use agg::Table;
 use duotrace_core::aggregate::{AggError, Aggregation};
 use duotrace_core::backend::{DropKind, Event as Delivered, FaultEvent, Sink};
-use duotrace_core::ir::{AggId, ClauseId, Effect, Expr, Fault, Program, Stmt};
+use duotrace_core::ir::{AggId, Clause, ClauseId, Effect, Expr, Fault, Program, Stmt, Subroutine, walk};
 use duotrace_core::probe::{Probe, ProbeId};
 use strings::Str;
 
@@ -93,12 +93,18 @@ pub struct Machine {
     /// First epid of each clause.
     epids: Vec<u32>,
     scratch: Vec<u8>,
+    /// Which clauses take scratch memory.
+    allocates: Vec<bool>,
     strtok: (Str, usize),
     buffers: Vec<Str>,
     record: Vec<u8>,
     key: Vec<u8>,
     random: u64,
     refrained: Vec<Refrained>,
+}
+
+fn allocates(clause: &Clause) -> bool {
+    walk::calls_any(clause, &[Subroutine::Alloca, Subroutine::Copyin])
 }
 
 /// How a clause ended.
@@ -127,6 +133,7 @@ impl Machine {
             exiting: false,
             epids,
             scratch: Vec::new(),
+            allocates: program.clauses.iter().map(allocates).collect(),
             strtok: (Str::null(), 0),
             buffers: Vec::new(),
             record: Vec::new(),
@@ -260,8 +267,10 @@ impl<'a> Firing<'a> {
     }
 
     fn clause(&mut self, id: ClauseId) -> Res<Ended> {
-        // Scratch memory is the clause's.
-        self.machine.scratch.clear();
+        // Each clause has all scratch memory; what one has left there stays for those of the firing that take none.
+        if self.machine.allocates.get(id.0 as usize).is_some_and(|takes| *takes) {
+            self.machine.scratch.clear();
+        }
         let Some(clause) = self.program.clauses.get(id.0 as usize) else { return Ok(Ended::Normally) };
         (self.clause, self.action, self.release) = (id, 1, 0);
         if let Some(predicate) = &clause.predicate

@@ -26,6 +26,7 @@ pub mod parse;
 pub mod text;
 pub mod tree;
 pub mod verify;
+pub mod walk;
 
 use crate::aggregate::AggFunc;
 use crate::diagnostic::{SourceMap, Span};

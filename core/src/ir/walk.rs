@@ -1,0 +1,78 @@
+//! Visiting every expression of a clause.
+
+use super::{Clause, Expr, ExprKind, Place, PlaceKind, Stmt, Subroutine};
+
+/// Does a clause call any of these?
+pub fn calls_any(clause: &Clause, subroutines: &[Subroutine]) -> bool {
+    let mut found = false;
+    let mut look = |expr: &Expr| {
+        found |= matches!(&expr.kind, ExprKind::Call(called, _) if subroutines.contains(called));
+    };
+    clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
+    walk_body(&clause.body, &mut look);
+    found
+}
+
+/// Visits every expression of a body.
+pub fn walk_body(body: &[Stmt], look: &mut dyn FnMut(&Expr)) {
+    for stmt in body {
+        match stmt {
+            Stmt::Expr(expr) => walk(expr, look),
+            Stmt::If { cond, then, otherwise } => {
+                walk(cond, look);
+                walk_body(then, look);
+                walk_body(otherwise, look);
+            }
+            Stmt::Aggregate { key, value, increment, .. } => {
+                key.iter().chain(value).chain(increment).for_each(|expr| walk(expr, look));
+            }
+            Stmt::Record { values, .. } => values.iter().for_each(|expr| walk(expr, look)),
+            Stmt::Effect { args, .. } => args.iter().for_each(|expr| walk(expr, look)),
+        }
+    }
+}
+
+/// Visits an expression and all within it.
+pub fn walk(expr: &Expr, look: &mut dyn FnMut(&Expr)) {
+    use ExprKind as K;
+    look(expr);
+    match &expr.kind {
+        K::Const(_) | K::StrConst(_) | K::StrNull | K::Builtin(_) | K::Arg(_) => {}
+        K::Ureg(a)
+        | K::StrOfBytes(a)
+        | K::BitField { of: a, .. }
+        | K::Extract { of: a, .. }
+        | K::Unary(_, a)
+        | K::StrIsNull(a)
+        | K::Cast(a)
+        | K::Load { addr: a, .. } => walk(a, look),
+        K::LoadStr { addr, max, .. } => {
+            walk(addr, look);
+            max.iter().for_each(|max| walk(max, look));
+        }
+        K::Binary(_, a, b) | K::StrCompare(_, a, b) | K::Logical(_, a, b) | K::Comma(a, b) => {
+            walk(a, look);
+            walk(b, look);
+        }
+        K::Cond(a, b, c) => {
+            walk(a, look);
+            walk(b, look);
+            walk(c, look);
+        }
+        K::Read(place) | K::AddressOf(place) => walk_place(place, look),
+        K::Assign { place, value } | K::Update { place, value, .. } => {
+            walk_place(place, look);
+            walk(value, look);
+        }
+        K::Call(_, args) => args.iter().for_each(|arg| walk(arg, look)),
+    }
+}
+
+fn walk_place(place: &Place, look: &mut dyn FnMut(&Expr)) {
+    use PlaceKind as P;
+    match &place.kind {
+        P::Var { offset, .. } => offset.iter().for_each(|expr| walk(expr, look)),
+        P::Elem { key, .. } => key.iter().for_each(|expr| walk(expr, look)),
+        P::Mem { addr, .. } => walk(addr, look),
+    }
+}
