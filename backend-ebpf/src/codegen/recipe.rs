@@ -63,6 +63,7 @@ impl Gen<'_> {
         match recipe {
             Recipe::Const(value) => self.asm.load_imm(Reg::R0, *value),
             Recipe::Register(offset) => self.register(*offset),
+            Recipe::Called => self.asm.mov(Reg::R0, 0),
             Recipe::Kept => self.kept(false, lowering.failed),
             Recipe::Tid => {
                 self.asm.call(Helper::GetCurrentPidTgid);
@@ -175,7 +176,12 @@ impl Gen<'_> {
 /// Can lowering the recipe jump to where failed reads go? (The verifier refuses code that nothing reaches.)
 fn has_load(recipe: &Recipe) -> bool {
     match recipe {
-        Recipe::Const(_) | Recipe::Register(_) | Recipe::Found | Recipe::Tid | Recipe::Named(_) => false,
+        Recipe::Const(_)
+        | Recipe::Register(_)
+        | Recipe::Found
+        | Recipe::Tid
+        | Recipe::Called
+        | Recipe::Named(_) => false,
         Recipe::Load { .. } | Recipe::Kept | Recipe::Thread => true,
         Recipe::Binary { left, right, .. } => has_load(left) || has_load(right),
         Recipe::If { cond, then, otherwise } => has_load(cond) || has_load(then) || has_load(otherwise),

@@ -17,6 +17,8 @@ pub enum Recipe {
     Kept,
     /// The thread's number.
     Tid,
+    /// Where the address of the called function lies, at a probe on a call.
+    Called,
     /// What the thread holds in the key of the probe's [`Look`].
     Thread,
     /// A value that a [`Recipe::Let`] around it has named.
@@ -47,6 +49,31 @@ pub enum Recipe {
 }
 
 impl Recipe {
+    /// The recipe at one call: `called` is made of that call's register.
+    pub fn at_call(&self, base: u16, disp: i64) -> Recipe {
+        let at = |recipe: &Recipe| Box::new(recipe.at_call(base, disp));
+        match self {
+            Recipe::Called => Recipe::Binary {
+                op: Op::Add,
+                left: Box::new(Recipe::Register(base)),
+                right: Box::new(Recipe::Const(disp)),
+            },
+            Recipe::Load { at: from, bytes, signed } => {
+                Recipe::Load { at: at(from), bytes: *bytes, signed: *signed }
+            }
+            Recipe::Binary { op, left, right } => {
+                Recipe::Binary { op: *op, left: at(left), right: at(right) }
+            }
+            Recipe::If { cond, then, otherwise } => {
+                Recipe::If { cond: at(cond), then: at(then), otherwise: at(otherwise) }
+            }
+            Recipe::Let { name, value, body } => {
+                Recipe::Let { name: *name, value: at(value), body: at(body) }
+            }
+            other => other.clone(),
+        }
+    }
+
     /// Does it use this name?
     pub fn mentions(&self, wanted: u8) -> bool {
         match self {
@@ -55,6 +82,7 @@ impl Recipe {
             | Recipe::Found
             | Recipe::Kept
             | Recipe::Tid
+            | Recipe::Called
             | Recipe::Thread => false,
             Recipe::Named(name) => *name == wanted,
             Recipe::Load { at, .. } => at.mentions(wanted),

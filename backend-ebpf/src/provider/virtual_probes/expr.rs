@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A name is a register (`arg0` ... `arg5`, `retval`), `found`, `thread`,
-//! `kept`, `tid`, a `let`, or an entry of the table of offsets. `[x]` is
+//! `kept`, `tid`, `called`, a `let`, or an entry of the table of offsets. `[x]` is
 //! the 8 bytes at address x; `[x]:4` are 4 bytes without a sign, `[x]:4s` with one. Numbers are decimal or `0x`.
 
 use crate::provider::{ARGUMENT_REGISTERS, RAX};
@@ -176,6 +176,7 @@ impl<'a> Parser<'a> {
         match word {
             "retval" => Ok(Recipe::Register(RAX)),
             "found" => Ok(Recipe::Found),
+            "called" => Ok(Recipe::Called),
             "kept" => Ok(Recipe::Kept),
             "tid" => Ok(Recipe::Tid),
             "thread" => Ok(Recipe::Thread),

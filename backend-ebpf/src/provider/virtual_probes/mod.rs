@@ -249,6 +249,10 @@ fn sites(
     }
     for function in functions {
         let name = named(probe, &function);
+        if matches!(probe.place, Place::Call | Place::Called) {
+            calls(elf, probe, &function, &name, &recipes, out);
+            continue;
+        }
         let entry = code::entry_site(elf, &function).offset;
         for (vaddr, offset) in places(elf, &function, probe.place) {
             for provider in &probe.providers {
@@ -269,12 +273,41 @@ fn sites(
     Ok(())
 }
 
-/// The probe's name in a function: `*-entry` of `ap_run_*` is `post-config-entry` in `ap_run_post_config`.
+/// Adds the sites at the calls in a function of what others have registered.
+fn calls(
+    elf: &Elf,
+    probe: &ProbeText,
+    function: &Function,
+    name: &str,
+    recipes: &Recipes,
+    out: &mut Vec<UsdtSite>,
+) {
+    for call in code::disassemble(elf, function).map_or(Vec::new(), |code| code.pointer_calls) {
+        let at_call = |recipe: &Arc<Recipe>| Arc::new(recipe.at_call(call.base, call.disp));
+        let mut recipes = recipes.clone();
+        recipes.when = recipes.when.as_ref().map(&at_call);
+        recipes.args.iter_mut().for_each(|arg| arg.value = at_call(&arg.value));
+        let recipes = Arc::new(recipes);
+        let within = if probe.place == Place::Call { call.at } else { call.next };
+        out.extend(probe.providers.iter().map(|provider| UsdtSite {
+            provider: provider.clone(),
+            name: name.to_owned(),
+            vaddr: function.vaddr + within,
+            offset: function.offset + within,
+            semaphore: None,
+            args: String::new(),
+            named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
+            recipes: Some(Arc::clone(&recipes)),
+            entry: 0,
+        }));
+    }
+}
+
+/// The probe's name in a function: `*-entry` of `ap_run_*` is `post_config-entry` in `ap_run_post_config`.
 fn named(probe: &ProbeText, function: &Function) -> String {
     let Some((head, tail)) = probe.symbol.split_once('*') else { return probe.name.clone() };
     let rest = function.name.strip_prefix(head).unwrap_or_default();
-    let star = rest.strip_suffix(tail).unwrap_or(rest).replace('_', "-");
-    probe.name.replace('*', &star)
+    probe.name.replace('*', rest.strip_suffix(tail).unwrap_or(rest))
 }
 
 /// Addresses and file offsets of the sites in a function.
@@ -285,7 +318,7 @@ fn places(elf: &Elf, function: &Function, place: Place) -> Vec<(u64, u64)> {
             vec![(site.vaddr, site.offset)]
         }
         // A tail jump leaves before the value is known, and the function it goes to may have a probe itself.
-        Place::Site | Place::Profile | Place::OffCpu => Vec::new(),
+        Place::Site | Place::Call | Place::Called | Place::Profile | Place::OffCpu => Vec::new(),
         Place::Return => code::disassemble(elf, function).map_or(Vec::new(), |code| {
             let leaves = code.leaves.iter().filter(|(_, leave)| *leave == Leave::Return);
             leaves.map(|(at, _)| (function.vaddr + at, function.offset + at)).collect()
@@ -354,6 +387,7 @@ fn names(recipe: &Recipe, out: &mut BTreeSet<u8>) {
         | Recipe::Found
         | Recipe::Kept
         | Recipe::Tid
+        | Recipe::Called
         | Recipe::Thread => {}
         Recipe::Named(name) => {
             out.insert(*name);

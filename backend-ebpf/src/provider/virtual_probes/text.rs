@@ -48,6 +48,10 @@ pub enum Place {
     Return,
     /// An instruction that the build's table names.
     Site,
+    /// A call of a function whose address lies in memory: at `called` in the expressions.
+    Call,
+    /// The instruction after such a call.
+    Called,
     /// None: threads that have something in a key are looked at now and again; `symbol` is the key's variable.
     Profile,
     /// None: the same threads when they leave their processor.
@@ -137,13 +141,16 @@ fn part(probe: &mut ProbeText, word: &str, rest: &str) -> Result<(), String> {
     };
     match word {
         "at" => {
-            let (place, symbol) = rest
-                .split_once(" of ")
-                .ok_or("'at' wants 'entry of', 'return of', 'site of', 'profile of' or 'off-cpu of'")?;
+            let (place, symbol) = rest.split_once(" of ").ok_or(
+                "'at' wants 'entry of', 'return of', 'site of', 'calls of', 'called of', 'profile of' or \
+                     'off-cpu of'",
+            )?;
             probe.place = match place {
                 "entry" => Place::Entry,
                 "return" => Place::Return,
                 "site" => Place::Site,
+                "calls" => Place::Call,
+                "called" => Place::Called,
                 "profile" => Place::Profile,
                 "off-cpu" => Place::OffCpu,
                 other => return Err(format!("'{other}' is no place in a function")),
