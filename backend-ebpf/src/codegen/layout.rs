@@ -39,6 +39,8 @@ pub const OBJECTS: MapId = MapId(10);
 pub const ROWS: MapId = MapId(11);
 /// Processes whose objects are wanted.
 pub const STRANGERS: MapId = MapId(12);
+/// Waits for locks that are going on: `lock` has the layout.
+pub const WAITS: MapId = MapId(18);
 /// Where the threads of a process keep what virtual probes look at: `threads` has the layout.
 pub const LOOKED_AT: MapId = MapId(13);
 /// Processes of which that is not known, or known for long.
@@ -161,7 +163,7 @@ pub(super) const FRAMES_PER_CPU: u32 = 4;
 
 /// What an event in the ring begins with: 32 bytes.
 pub mod event {
-    /// `u32`: [`RECORD`] or [`FAULT`].
+    /// `u32`: [`RECORD`], [`FAULT`] or [`WRITE`].
     pub const KIND: u32 = 0;
     pub const CLAUSE: u32 = 4;
     pub const PROBE: u32 = 8;
@@ -174,6 +176,10 @@ pub mod event {
     pub const HEADER: u32 = 32;
     pub const RECORD: u32 = 1;
     pub const FAULT: u32 = 2;
+    /// What `copyout()` wants written: process and thread (`u64`, at [`TIMESTAMP`]); then `u64` address, `u64` size,
+    /// the bytes.
+    pub const WRITE: u32 = 3;
+    pub const WRITE_HEAD: u32 = 16;
 }
 
 /// Where a variable lives.
@@ -483,6 +489,18 @@ fn calls_any(clause: &Clause, subroutines: &[Subroutine]) -> bool {
     };
     clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
     walk_body(&clause.body, &mut look);
+    found
+}
+
+/// Does any clause write to its process?
+pub fn copies_out(program: &duotrace_core::ir::Program) -> bool {
+    use duotrace_core::ir::{ExprKind, Subroutine as S};
+    let mut found = false;
+    for clause in &program.clauses {
+        walk_body(&clause.body, &mut |expr| {
+            found |= matches!(expr.kind, ExprKind::Call(S::Copyout | S::Copyoutstr, _));
+        });
+    }
     found
 }
 

@@ -25,6 +25,7 @@ mod calls;
 mod context;
 mod expr;
 mod fault;
+mod lock;
 mod place;
 mod prologue;
 mod recipe;
@@ -61,8 +62,10 @@ pub enum Hook {
     PerfEvent,
     /// Any other raw tracepoint: ctx[n] = n-th argument.
     RawTracepoint,
-    /// A raw tracepoint whose arguments the verifier knows the types of.
+    /// A raw tracepoint, or a function's entry or return, whose arguments the verifier knows the types of.
     BtfTracepoint,
+    /// Entry or return of a kernel function: context is the kernel's `struct pt_regs` there.
+    Kprobe,
 }
 
 /// How a program learns which probe fired.
@@ -98,6 +101,14 @@ pub enum ArgSource {
     Const(i64),
     /// An address so far from the instruction of the probe.
     PcRelative(i64),
+    /// A field of the pt_regs of a kernel function ([`Hook::Kprobe`]).
+    KernelReg(u16),
+    /// So many bytes of another source, extended.
+    Narrow {
+        from: Box<ArgSource>,
+        bytes: u8,
+        signed: bool,
+    },
     /// n-th context word (raw tracepoints; SysExit: 1 is the return value).
     Ctx(u16),
     /// n-th system call argument, read from the pt_regs that ctx[0] points to.
@@ -131,8 +142,28 @@ pub enum ArgSource {
     Select(Box<Test>, Box<ArgSource>, Box<ArgSource>),
     /// Is the current thread the first of its process?
     MainThread,
+    /// Of the wait for a lock that ends here.
+    Wait(Wait),
     /// The argument does not exist: reads as 0.
     Absent,
+}
+
+/// What is known of a wait for a lock, between two tracepoints of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wait {
+    /// What kind of lock it is and how it is waited for: the flags of `contention_begin`; 0 where that was not seen.
+    Flags,
+    /// How long it took, in ns.
+    Time,
+}
+
+/// What a program without clauses does for those that have some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Notes that a wait for a lock begins.
+    WaitBegins,
+    /// Forgets it, when all others have seen its end.
+    WaitEnded,
 }
 
 /// One step through memory: from an address to what is stored near it.
@@ -217,6 +248,8 @@ pub struct SiteGroup {
     /// The context word that is the task whose probe this is, where that is not the current one
     /// (`sched:::on-cpu`); only for `Hook::BtfTracepoint`.
     pub task: Option<u16>,
+    /// It has no clauses, but does this.
+    pub service: Option<Service>,
     /// errno is meaningful (system call returns): negative return values give it.
     pub errno: bool,
     /// `probeprov` has the pid appended at run time (USDT providers).
@@ -278,6 +311,8 @@ pub struct KernelOffsets {
     pub cred: Option<u32>,
     /// `cred->uid`; the gid follows it.
     pub uid: Option<u32>,
+    pub euid: Option<u32>,
+    pub egid: Option<u32>,
     /// `task->thread.fsbase`: where the thread's `struct pthread` is.
     pub thread_pointer: Option<u32>,
     /// For `sid`, `pgid`, `psargs`.

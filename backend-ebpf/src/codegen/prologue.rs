@@ -44,7 +44,10 @@ impl Gen<'_> {
             }
         };
         self.asm.enter(entry);
-        self.entry(&functions, &error_functions, condition);
+        match self.group.service {
+            Some(service) => self.service(service),
+            None => self.entry(&functions, &error_functions, condition),
+        }
         self.emit_routines();
         diags
     }
@@ -67,10 +70,7 @@ impl Gen<'_> {
         self.asm.set_span(0);
         self.asm.mov(Reg::R6, Reg::R1);
         if self.group.hook != Hook::TestRun {
-            // Both words at once: armed and not exiting.
-            self.asm.load_map_value(Reg::R1, layout::CONTROL, control::ARMED as i32);
-            self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
-            self.asm.jump_if(Cond::Ne, Reg::R1, 1, out);
+            self.unless_armed(out);
         }
         if let Some(cpu) = self.input.limits.cpu {
             self.asm.call(Helper::GetSmpProcessorId);
@@ -119,6 +119,14 @@ impl Gen<'_> {
         }
         self.asm.bind(out);
         self.asm.ret(0);
+    }
+
+    /// Goes to `out` where no probe is to fire.
+    pub fn unless_armed(&mut self, out: super::asm::Label) {
+        // Both words at once: armed and not exiting.
+        self.asm.load_map_value(Reg::R1, layout::CONTROL, control::ARMED as i32);
+        self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
+        self.asm.jump_if(Cond::Ne, Reg::R1, 1, out);
     }
 
     /// `R7 =` probe, `R8 =` upper half of the cookie.

@@ -134,7 +134,7 @@ impl Loaded {
                     let log: Vec<&str> = refusal.log.lines().collect();
                     let tail = log[log.len().saturating_sub(60)..].join("\n");
                     if std::env::var_os("LISTING").is_some() {
-                        eprintln!("{}", listing::listing(&image, &SourceMap::default()));
+                        eprintln!("{}", listing::listing(&image, &SourceMap::default(), &|_| String::new()));
                     }
                     panic!("{}\n{tail}", refusal.reason);
                 }
@@ -358,6 +358,7 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         provider_pid: false,
         guard: Vec::new(),
         task: None,
+        service: None,
         at_entry: true,
         condition: None,
         keep: None,

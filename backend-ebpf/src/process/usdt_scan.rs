@@ -255,7 +255,8 @@ impl Scan {
         for (id, file) in &self.files {
             let mapping: Vec<i32> =
                 self.processes.iter().filter(|(_, ids)| ids.contains(id)).map(|(pid, _)| *pid).collect();
-            let mut groups: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
+            let mut groups: BTreeMap<(&str, &str, String), Vec<usize>> = BTreeMap::new();
+            let mut fits: BTreeMap<&str, bool> = BTreeMap::new();
             for (i, s) in file.sites.iter().enumerate() {
                 let module_fits =
                     glob_match(module, &file.module) || (module == "a.out" && self.executables.contains(id));
@@ -263,16 +264,22 @@ impl Scan {
                 if alias_of.is_some_and(|other| glob_match(provider, &format!("{other}1"))) {
                     continue;
                 }
+                let provider_fits = || {
+                    matches_any_pid(provider, &s.provider)
+                        || mapping.iter().any(|pid| glob_match(provider, &format!("{}{pid}", s.provider)))
+                };
                 let look = s.recipes.as_ref().and_then(|recipes| recipes.look);
                 let meant = match look.map(|look| look.when) {
                     Some(LookWhen::Profile) => at_rate(name),
                     _ => Some(s.name.as_str()).filter(|own| glob_match(name, own)),
                 };
-                if let Some(own) = meant
-                    && module_fits
-                    && glob_match(function, &s.function)
-                {
-                    groups.entry((&s.provider, own, &s.function)).or_default().push(i);
+                let Some(own) = meant.filter(|_| module_fits) else { continue };
+                if !*fits.entry(&s.provider).or_insert_with(provider_fits) {
+                    continue;
+                }
+                let within = s.function(&file.elf);
+                if glob_match(function, &within) {
+                    groups.entry((&s.provider, own, within)).or_default().push(i);
                 }
             }
             for ((note_provider, name, function), sites) in groups {
@@ -291,7 +298,7 @@ impl Scan {
                 out.push(UsdtMatch {
                     file: Arc::clone(file),
                     provider: note_provider.to_owned(),
-                    function: function.to_owned(),
+                    function,
                     name: name.to_owned(),
                     sites,
                     pids: if all { Pids::All } else { Pids::Only(mapped_by.clone()) },

@@ -5,9 +5,12 @@
 
 mod composite;
 mod counters;
+mod cpc;
 mod dtrace;
+mod fbt;
 mod io;
 mod library;
+mod lockstat;
 mod net;
 pub mod pid;
 mod plockstat;
@@ -22,7 +25,7 @@ pub mod usdt;
 pub mod virtual_probes;
 
 use crate::codegen::{ArgSource, Test};
-use crate::kernel::perf_event::Rate;
+use crate::kernel::perf_event::{Counter, Rate};
 use crate::process::usdt_scan::{Scan, Scanner};
 use crate::symbols::recipe::{LookWhen, Recipe};
 use duotrace_core::backend::ProbeMatch;
@@ -49,6 +52,8 @@ pub enum How {
     Fault,
     /// A timer on one CPU (tick) or on each (profile).
     Timer { rate: Rate, every_cpu: bool },
+    /// A counter on each CPU.
+    Counter(Counter),
     /// A system call by number.
     Syscall { number: u32, at_return: bool },
     /// A kernel tracepoint by name.
@@ -62,7 +67,13 @@ pub enum How {
         args: Vec<ArgSource>,
         /// Which argument is the task whose probe this is, if not the current one.
         task: Option<u16>,
+        /// Are its arguments about a wait for a lock that ends there?
+        wait: bool,
     },
+    /// A kernel function's entry or return, by its BTF id.
+    Function { id: u32, at_return: bool, args: Vec<ArgSource> },
+    /// The same, by its name.
+    Kprobe { function: String, at_return: bool, args: Vec<ArgSource> },
     /// Places in the files of one process.
     Pid { pid: u32, sites: Vec<UserSite> },
     /// A USDT probe of a file, as one process has it.
@@ -118,7 +129,7 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 16] = [
+const ROWS: [Row; 19] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
@@ -130,6 +141,9 @@ const ROWS: [Row; 16] = [
     Row { name: "udp", find: |search| composite::find(search, "udp", net::udp) },
     Row { name: "sysinfo", find: |search| composite::find(search, "sysinfo", counters::sysinfo) },
     Row { name: "vminfo", find: |search| composite::find(search, "vminfo", counters::vminfo) },
+    Row { name: "lockstat", find: lockstat::find },
+    Row { name: "cpc", find: cpc::find },
+    Row { name: "fbt", find: fbt::find },
     Row { name: "rawtp", find: rawtp::find },
     Row { name: "sdt", find: |_| {} },
     Row { name: "pidNNN", find: pid::find },

@@ -75,9 +75,9 @@ fn add(search: &mut Search<'_>, desc: &ProbeDesc, pid: i32, object: &Object, sit
     let provider = format!("{NAME}{pid}");
     let mut probes: BTreeMap<(&str, &str), (Vec<UserSite>, _)> = BTreeMap::new();
     for site in sites {
-        let Some(recipes) = &site.recipes else { continue };
-        if desc.matches(&provider, &object.name, &site.function, &site.name) {
-            let probe = probes.entry((&site.function, &site.name)).or_default();
+        let (Some(recipes), Some(function)) = (&site.recipes, &site.named) else { continue };
+        if desc.matches(&provider, &object.name, function, &site.name) {
+            let probe = probes.entry((function, &site.name)).or_default();
             probe.0.push(usdt::virtual_site(&path, site, recipes));
             probe.1 = usdt::virtual_types(recipes);
         }

@@ -242,7 +242,7 @@ pub(super) fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recip
         returns_of: recipes.at_return.then_some(site.entry),
         keep: recipes.keep.as_ref().map(|value| Keep {
             offset: site.entry,
-            function: site.function.clone(),
+            function: site.named.clone().unwrap_or_default(),
             value: Arc::clone(value),
         }),
         look: recipes.look.map(|look| look.when),

@@ -8,7 +8,7 @@ use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, SiteGroup, Targ
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
-use duotrace_core::ir::Program;
+use duotrace_core::ir::{Program, Ty, Variable};
 use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::ProbeDesc;
 use std::collections::BTreeMap;
@@ -85,6 +85,17 @@ pub fn check_sizes(program: &Program, options: &Options) -> Result<(), BackendEr
     if largest.next_multiple_of(8) + RECORD_OVERHEAD > bufsize {
         return Err(BackendError::new("Enabling exceeds size of buffer"));
     }
+    // An associative array that cannot hold one element would lose them all.
+    let dynvarsize = options.number(opt::DYNVARSIZE);
+    let bytes = |ty: &Ty| match ty {
+        Ty::Str => u64::from(program.strsize),
+        Ty::Bytes(bytes) => u64::from(*bytes),
+        _ => 8,
+    };
+    let element = |var: &Variable| Some(bytes(&var.ty) + var.key.as_ref()?.iter().map(bytes).sum::<u64>());
+    if program.variables.iter().filter_map(element).any(|bytes| bytes > dynvarsize) {
+        return Err(BackendError::new("Enabling exceeds size of buffer"));
+    }
     Ok(())
 }
 
@@ -108,13 +119,19 @@ pub fn create_maps(defs: &[MapDef], maps: &mut Maps) -> Result<(), BackendError>
     Ok(())
 }
 
-fn kind(hook: Hook, id: u32, features: &Features) -> Kind {
-    match hook {
+fn kind(hook: Hook, attach: Option<&Attach>, features: &Features) -> Result<Kind, BackendError> {
+    Ok(match hook {
+        Hook::Kprobe => features.kprobe_kind(),
         Hook::Uprobe => features.uprobe_kind(),
         Hook::PerfEvent => Kind::PerfEvent,
         Hook::TestRun | Hook::SysEnter | Hook::SysExit | Hook::RawTracepoint => Kind::RawTracepoint,
-        Hook::BtfTracepoint => Kind::TracepointBtf(id),
-    }
+        Hook::BtfTracepoint => match attach {
+            Some(Attach::Function { id, at_return: false }) => Kind::Fentry(*id),
+            Some(Attach::Function { id, at_return: true }) => Kind::Fexit(*id),
+            Some(Attach::BtfTracepoint(name)) => Kind::TracepointBtf(tracepoint_id(name)?),
+            _ => return Err(BackendError::new("internal error: a typed program without a type")),
+        },
+    })
 }
 
 /// The BTF id of a tracepoint's `btf_trace_NAME`.
@@ -142,12 +159,8 @@ pub fn load_programs(
             .code
             .with_maps(|id| maps.get(&id.0).map(Map::raw_fd))
             .map_err(|id| BackendError::new(format!("internal error: no map {}", id.0)))?;
-        let id = match attach.get(program.group) {
-            Some(Attach::BtfTracepoint(name)) => tracepoint_id(name)?,
-            _ => 0,
-        };
         let spec = ProgSpec {
-            kind: kind(group.hook, id, features),
+            kind: kind(group.hook, attach.get(program.group), features)?,
             name: &program.name,
             insns: &insns,
             functions: &program.code.functions,

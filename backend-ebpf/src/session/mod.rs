@@ -5,6 +5,7 @@
 //! `gate` makes them wait.
 
 mod banks;
+mod copyout;
 mod gate;
 mod later;
 mod load;
@@ -98,6 +99,10 @@ impl Backend for Ebpf {
             &self.features,
         )?;
         Ok(Box::new(session))
+    }
+
+    fn check(&mut self, program: &Program, options: &Options) -> Result<(), LoadError> {
+        running::Running::check(program, options, &self.registry.known, &self.features)
     }
 }
 

@@ -1,9 +1,9 @@
 //! From clauses and their probes to as few BPF programs as can serve them, and where each is attached.
 
 use crate::codegen::layout::{walk, walk_body};
-use crate::codegen::{ArgSource, ErrorProbe, Hook, Kept, PidFilter, ProbeIdentity, SiteGroup};
-use crate::kernel::link::Site;
-use crate::kernel::perf_event::Rate;
+use crate::codegen::{ArgSource, ErrorProbe, Hook, Kept, PidFilter, ProbeIdentity, Service, SiteGroup};
+use crate::kernel::link::{KernelSite, Site};
+use crate::kernel::perf_event::{Counter, Rate};
 use crate::provider::{self, How, Keep, Known, UserSite, usdt};
 use crate::symbols::recipe::{LookWhen, Recipe};
 use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program, Ty};
@@ -22,6 +22,16 @@ pub enum Attach {
     RawTracepoint(String),
     /// The same, through the BTF id that the program was loaded for.
     BtfTracepoint(String),
+    /// A kernel function's entry or return, by its BTF id.
+    Function {
+        id: u32,
+        at_return: bool,
+    },
+    /// Kernel functions' entries or returns, by name.
+    Kprobes {
+        at_return: bool,
+        sites: Vec<KernelSite>,
+    },
     Timers(Vec<Timer>),
     /// In one process or in all, by file.
     Uprobes {
@@ -32,12 +42,19 @@ pub enum Attach {
     },
 }
 
-/// A timer and the probe it is.
+/// A timer or counter and the probe it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timer {
-    pub rate: Rate,
+    pub ticks: Ticks,
     pub every_cpu: bool,
     pub probe: ProbeId,
+}
+
+/// What a timer goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ticks {
+    Clock(Rate),
+    Counter(Counter),
 }
 
 /// What distinguishes the programs of a script.
@@ -73,6 +90,8 @@ pub struct Plan {
     probes: Vec<BTreeSet<ProbeId>>,
     /// Arguments that each clause reads.
     used: Vec<BTreeSet<usize>>,
+    /// Does some probe tell of waits for locks?
+    waits: bool,
     /// USDT probes that are attached in every process: the first process's number stands for all.
     pub everywhere: Vec<Arc<usdt::Point>>,
 }
@@ -130,8 +149,36 @@ impl Plan {
         for wanted in &wanted {
             plan.place(wanted.known, wanted.everywhere, &wanted.clauses);
         }
+        if plan.waits {
+            // Programs of one tracepoint run in the order in which they are attached: the last one forgets.
+            plan.serve(Service::WaitBegins, "contention_begin");
+            plan.serve(Service::WaitEnded, "contention_end");
+        }
         plan.identify();
         plan
+    }
+
+    /// Adds a program without clauses.
+    fn serve(&mut self, service: Service, tracepoint: &str) {
+        let attach = Attach::RawTracepoint(tracepoint.to_string());
+        self.groups.push(SiteGroup {
+            hook: Hook::RawTracepoint,
+            clauses: Vec::new(),
+            identity: ProbeIdentity::Const(ProbeId(0)),
+            args: Vec::new(),
+            filter: PidFilter::Any,
+            guard: Vec::new(),
+            task: None,
+            service: Some(service),
+            errno: false,
+            provider_pid: false,
+            at_entry: false,
+            condition: None,
+            looks_at: None,
+            keep: None,
+        });
+        self.attach.push(attach);
+        self.probes.push(BTreeSet::new());
     }
 
     /// Adds a probe that was found while running, in one process or everywhere. Gives nothing back: the new groups
@@ -158,11 +205,10 @@ impl Plan {
                 self.group(Hook::TestRun, clauses, &[], Some(id), id, attach);
             }
             How::Timer { rate, every_cpu } => {
-                let args = words(&[ArgSource::KernelPc, ArgSource::UserPc]);
-                let at = self.group(Hook::PerfEvent, clauses, &args, None, id, Attach::Timers(Vec::new()));
-                if let Some(Attach::Timers(timers)) = self.attach.get_mut(at) {
-                    timers.push(Timer { rate: *rate, every_cpu: *every_cpu, probe: id });
-                }
+                self.timer(clauses, Timer { ticks: Ticks::Clock(*rate), every_cpu: *every_cpu, probe: id });
+            }
+            How::Counter(counter) => {
+                self.timer(clauses, Timer { ticks: Ticks::Counter(*counter), every_cpu: true, probe: id });
             }
             How::Syscall { number, at_return } => {
                 let at = match at_return {
@@ -193,7 +239,8 @@ impl Plan {
                 let attach = Attach::RawTracepoint(name.clone());
                 self.group(Hook::RawTracepoint, clauses, &args, Some(id), id, attach);
             }
-            How::Kernel { tracepoint, typed, guard, args, task } => {
+            How::Kernel { tracepoint, typed, guard, args, task, wait } => {
+                self.waits |= *wait;
                 let (hook, attach) = match typed {
                     true => (Hook::BtfTracepoint, Attach::BtfTracepoint(tracepoint.clone())),
                     false => (Hook::RawTracepoint, Attach::RawTracepoint(tracepoint.clone())),
@@ -202,6 +249,30 @@ impl Plan {
                 if let Some(group) = self.groups.get_mut(at) {
                     group.guard.clone_from(guard);
                     group.task = *task;
+                }
+            }
+            How::Function { id: function, at_return, args } => {
+                let attach = Attach::Function { id: *function, at_return: *at_return };
+                self.group(Hook::BtfTracepoint, clauses, args, Some(id), id, attach);
+            }
+            How::Kprobe { function, at_return, args } => {
+                let key = Key {
+                    hook: Hook::Kprobe,
+                    clauses: clauses.to_vec(),
+                    args: self.trimmed(clauses, args),
+                    filter: PidFilter::Any,
+                    at_entry: !at_return,
+                    at_return: *at_return,
+                    provider_pid: false,
+                    condition: None,
+                    looks_at: None,
+                    keep: None,
+                    alone: None,
+                };
+                let attach = Attach::Kprobes { at_return: *at_return, sites: Vec::new() };
+                let at = self.by_key(key, id, attach);
+                if let Some(Attach::Kprobes { sites, .. }) = self.attach.get_mut(at) {
+                    sites.push(KernelSite { function: function.clone(), cookie: u64::from(id.0) });
                 }
             }
             How::Pid { pid, sites } => {
@@ -218,6 +289,15 @@ impl Plan {
                     }
                 }
             }
+        }
+    }
+
+    fn timer(&mut self, clauses: &[ClauseId], timer: Timer) {
+        let args = [ArgSource::KernelPc, ArgSource::UserPc];
+        let attach = Attach::Timers(Vec::new());
+        let at = self.group(Hook::PerfEvent, clauses, &args, None, timer.probe, attach);
+        if let Some(Attach::Timers(timers)) = self.attach.get_mut(at) {
+            timers.push(timer);
         }
     }
 
@@ -292,7 +372,7 @@ impl Plan {
         if let Some(Attach::Timers(timers)) = self.attach.get_mut(at)
             && let Some(rate) = provider::profile::rate(&point.name)
         {
-            timers.push(Timer { rate, every_cpu: true, probe: id });
+            timers.push(Timer { ticks: Ticks::Clock(rate), every_cpu: true, probe: id });
         }
     }
 
@@ -389,6 +469,7 @@ impl Plan {
                     filter: key.filter,
                     guard: Vec::new(),
                     task: None,
+                    service: None,
                     errno: false,
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,

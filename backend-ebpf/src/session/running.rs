@@ -1,9 +1,10 @@
 //! A script that is loaded: start, poll, snapshots, stop.
 
 use super::banks::Banks;
+use super::copyout::{self, Write};
 use super::later::Later;
 use super::load::{self, Maps};
-use super::plan::{Attach, Plan};
+use super::plan::{Attach, Plan, Ticks};
 use super::switches::Switches;
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
@@ -72,6 +73,8 @@ pub struct Running {
     /// Does anything that is printed name addresses of processes?
     names_users: bool,
     exit_seen: bool,
+    /// Does the script call `copyout()`?
+    copies_out: bool,
     state: State,
     later: Option<Later>,
     /// Offset of `task_struct.pid`, where the script needs any.
@@ -97,6 +100,26 @@ pub(super) fn probe_for_programs(known: &Shelf<Known>, id: ProbeId) -> Option<Pr
 }
 
 impl Running {
+    /// Compiles, and loads nothing.
+    pub fn check(
+        program: &Program,
+        options: &Options,
+        known: &Shelf<Known>,
+        features: &Features,
+    ) -> Result<(), LoadError> {
+        let plan = Plan::new(program, &|id: ProbeId| known.get((id.0 as usize).checked_sub(1)?));
+        let input = Input {
+            program,
+            groups: &plan.groups,
+            limits: load::limits(program, options),
+            target: load::target(program, &plan.groups, features)?,
+            errors: plan.errors.clone(),
+            probe: &|id| probe_for_programs(known, id),
+        };
+        compile(&input).map_err(LoadError::Script)?;
+        Ok(load::check_sizes(program, options)?)
+    }
+
     /// Compiles and loads.
     pub fn load(
         program: &Program,
@@ -170,6 +193,7 @@ impl Running {
             user_addresses,
             names_users,
             exit_seen: false,
+            copies_out: layout::copies_out(program),
             state: State::Loaded,
             later,
             tables,
@@ -194,9 +218,11 @@ impl Running {
                         let count = if timer.every_cpu { online.len() } else { 1 };
                         for cpu in online.iter().take(count) {
                             let cookie = u64::from(timer.probe.0);
-                            self.links.push(
-                                link::attach_cpu_clock(prog, timer.rate, *cpu, cookie).map_err(system)?,
-                            );
+                            let link = match timer.ticks {
+                                Ticks::Clock(rate) => link::attach_cpu_clock(prog, rate, *cpu, cookie),
+                                Ticks::Counter(counter) => link::attach_counter(prog, counter, *cpu, cookie),
+                            };
+                            self.links.push(link.map_err(system)?);
                         }
                     }
                 }
@@ -208,7 +234,13 @@ impl Running {
                 Attach::SysExit => {
                     self.links.push(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
                 }
-                Attach::BtfTracepoint(_) => {
+                Attach::Kprobes { at_return, sites } => {
+                    if prog.kind() == Kind::Kprobe {
+                        sys::raise_file_limit();
+                    }
+                    self.links.extend(link::attach_kprobes(prog, sites, *at_return).map_err(system)?);
+                }
+                Attach::BtfTracepoint(_) | Attach::Function { .. } => {
                     self.links.push(link::attach_btf(prog, 0).map_err(system)?);
                 }
                 Attach::RawTracepoint(name) => {
@@ -268,6 +300,19 @@ impl Running {
     fn deliver(&mut self, sink: &mut dyn Sink) {
         self.banks.outdate();
         self.note_processes(sink);
+        let mut writes = Vec::new();
+        self.drain(sink, &mut writes);
+        if !writes.is_empty() {
+            copyout::wait(&writes);
+            // The rest of what the same firings want written.
+            self.drain(sink, &mut writes);
+            copyout::perform(writes).into_iter().for_each(|fault| sink.event(Event::Fault(fault)));
+        }
+        self.deliver_drops(sink);
+    }
+
+    /// Hands over what is in the ring; what is to be written to processes goes to `writes`.
+    fn drain(&mut self, sink: &mut dyn Sink, writes: &mut Vec<Write>) {
         let (program, symbols) = (&self.program, &self.symbols);
         let (user_addresses, exit_seen) = (self.user_addresses, &mut self.exit_seen);
         self.ring.drain(|bytes| {
@@ -297,10 +342,22 @@ impl Running {
                         address: body.word(16),
                     }));
                 }
+                event::WRITE => {
+                    let (body, thread) = (Header(data), header.word(event::TIMESTAMP));
+                    let bytes = data.get(event::WRITE_HEAD as usize..).unwrap_or(&[]);
+                    let size =
+                        usize::try_from(body.word(8)).map_or(bytes.len(), |size| size.min(bytes.len()));
+                    writes.push(Write {
+                        pid: pid.cast_signed(),
+                        tid: (thread as u32).cast_signed(),
+                        address: body.word(0),
+                        bytes: bytes.get(..size).unwrap_or(bytes).to_vec(),
+                        fault: FaultEvent { probe, clause, cpu, action: 0, offset: 0, fault: 0, address: 0 },
+                    });
+                }
                 _ => {}
             }
         });
-        self.deliver_drops(sink);
     }
 
     fn deliver_drops(&mut self, sink: &mut dyn Sink) {
@@ -487,7 +544,8 @@ impl Session for Running {
                 return Ok(());
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let full = self.ring.pending() > self.ring.size() as u64 / 8;
+            // A process that waits for a copyout() has stopped.
+            let full = self.ring.pending() > self.ring.size() as u64 / 8 || self.copies_out;
             if left.is_zero() || full {
                 self.deliver(sink);
             }
@@ -536,7 +594,13 @@ impl Session for Running {
     }
 
     fn listing(&self, sources: &SourceMap) -> Option<String> {
-        Some(listing::listing(&self.image, sources))
+        let clauses = |group: usize| {
+            let clauses = self.plan.groups.get(group).map_or(&[][..], |group| &group.clauses);
+            let found = clauses.iter().filter_map(|id| self.program.clauses.get(id.0 as usize));
+            let names = found.flat_map(|clause| &clause.probes).map(|enabling| enabling.desc.to_string());
+            names.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+        };
+        Some(listing::listing(&self.image, sources, &clauses))
     }
 }
 

@@ -65,6 +65,7 @@ pub fn run(
         keep: None,
         looks_at: None,
         task: None,
+        service: None,
     }];
     let error_clauses = (normal as u32..program.clauses.len() as u32).map(ClauseId).collect();
     let input = Input {

@@ -210,7 +210,7 @@ fn sites(
             offset: 0,
             semaphore: None,
             args: String::new(),
-            function: probe.function.clone().unwrap_or_default(),
+            named: Some(probe.function.clone().unwrap_or_default()),
             recipes: Some(Arc::clone(&recipes)),
             entry: 0,
         }));
@@ -230,7 +230,7 @@ fn sites(
             offset,
             semaphore: None,
             args: String::new(),
-            function: function.clone(),
+            named: Some(function.clone()),
             recipes: Some(Arc::clone(&recipes)),
             entry: 0,
         }));
@@ -263,7 +263,7 @@ fn sites(
                     offset,
                     semaphore: None,
                     args: String::new(),
-                    function: probe.function.clone().unwrap_or_else(|| function.name.clone()),
+                    named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
                     recipes: Some(Arc::clone(&recipes)),
                     entry,
                 });
@@ -296,7 +296,7 @@ fn calls(
             offset: function.offset + within,
             semaphore: None,
             args: String::new(),
-            function: probe.function.clone().unwrap_or_else(|| function.name.clone()),
+            named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
             recipes: Some(Arc::clone(&recipes)),
             entry: 0,
         }));
