@@ -30,6 +30,20 @@ pub enum Read<'a> {
     Unknown,
 }
 
+/// The value of a variable: a number, or a string that may be NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadValue<'a> {
+    Number(u64),
+    Text(Option<&'a [u8]>),
+}
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Number(u64),
+    Text(Range<u32>),
+    Null,
+}
+
 /// One firing.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -54,6 +68,9 @@ pub struct Event {
     /// Answers of subroutines that ask the system (`rand`, `progenyof`), in the order they were asked.
     answers: Vec<u64>,
     next_answer: usize,
+    /// Values of variables that the script read, in that order; see [`Event::push_read`].
+    reads: Vec<Kept>,
+    next_read: usize,
     data: Vec<u8>,
 }
 
@@ -75,6 +92,8 @@ impl Default for Event {
             stacks: [None, None],
             answers: Vec::new(),
             next_answer: 0,
+            reads: Vec::new(),
+            next_read: 0,
             data: Vec::new(),
         }
     }
@@ -96,6 +115,8 @@ impl Event {
         self.stacks = [None, None];
         self.answers.clear();
         self.next_answer = 0;
+        self.reads.clear();
+        self.next_read = 0;
         self.data.clear();
         (self.probe, self.time, self.cpu, self.pid, self.tid) = (ProbeId(0), 0, 0, 0, 0);
         self.complete = false;
@@ -250,6 +271,37 @@ impl Event {
         let answer = self.answers.get(self.next_answer).copied();
         self.next_answer += 1;
         if answer.is_none() && self.complete { Some(0) } else { answer }
+    }
+
+    /// Adds the value that a variable had when this firing read it. A probe that interrupts others finds their variables
+    /// in the midst of a change, which no order of whole firings can give back.
+    pub fn push_read(&mut self, value: ReadValue<'_>) {
+        let kept = match value {
+            ReadValue::Number(number) => Kept::Number(number),
+            ReadValue::Text(Some(text)) => Kept::Text(self.keep(text)),
+            ReadValue::Text(None) => Kept::Null,
+        };
+        self.reads.push(kept);
+    }
+
+    /// The values of variables that were read.
+    pub fn reads(&self) -> impl ExactSizeIterator<Item = ReadValue<'_>> {
+        self.reads.iter().map(|kept| self.read_value(kept))
+    }
+
+    /// The next of them.
+    pub(crate) fn next_read(&mut self) -> Option<ReadValue<'_>> {
+        let at = self.next_read;
+        self.next_read += 1;
+        self.reads.get(at).map(|kept| self.read_value(kept))
+    }
+
+    fn read_value(&self, kept: &Kept) -> ReadValue<'_> {
+        match kept {
+            Kept::Number(number) => ReadValue::Number(*number),
+            Kept::Text(range) => ReadValue::Text(Some(self.slice(range))),
+            Kept::Null => ReadValue::Text(None),
+        }
     }
 
     /// Bytes of its texts and memory.

@@ -7,7 +7,7 @@ use duotrace_core::backend::{LibraryPart, Session};
 use duotrace_core::ir::Program;
 use duotrace_core::probe::{Probe, ProbeId, is_glob};
 use duotrace_core::sema::{ProgramKind, ProgramText};
-use duotrace_replay::file::{FileError, Machine, Window};
+use duotrace_replay::file::{Answer, FileError, Machine, Window};
 use duotrace_replay::record::{Plan, Recording, Summary};
 use duotrace_replay::{Replay, synthetic};
 use std::fs::File;
@@ -141,6 +141,12 @@ pub fn programs(replay: &Replay, given: &mut Given) -> (Vec<ProgramText>, Vec<Na
     (programs, names)
 }
 
+/// Are these the programs that were recorded?
+pub fn is_own(replay: &Replay, programs: &[ProgramText]) -> bool {
+    let texts = replay.overview().meta.iter().filter(|(key, _)| key == "text");
+    texts.map(|(_, text)| text).eq(programs.iter().map(|program| &program.text))
+}
+
 /// Other names of modules in descriptions, which only the traced system can resolve: `a.out` is the program itself.
 pub fn aliases(
     program: &Program,
@@ -177,6 +183,7 @@ pub fn recording<'a>(
     session: Box<dyn Session>,
     plan: Plan,
     meta: &[(String, String)],
+    types: &[Answer],
     probe: &'a dyn Fn(ProbeId) -> Option<Probe>,
 ) -> Result<Recording<'a, BufWriter<File>>, String> {
     for note in &plan.notes {
@@ -186,7 +193,7 @@ pub fn recording<'a>(
     let file = file.map_err(|error| format!("failed to open {path}: {}", texts::reason(&error)))?;
     let meta: Vec<(&str, &str)> = meta.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let machine = Machine::here(sys::wall_offset());
-    Recording::new(session, plan, BufWriter::new(file), machine, &meta, probe)
+    Recording::new(session, plan, BufWriter::new(file), machine, &meta, types, probe)
         .map_err(|error| format!("failed to write {path}: {error}"))
 }
 

@@ -81,6 +81,7 @@ fn over_recording(given: &Given, path: &str, mut options: Options) -> Result<u8,
         (programs, names) = recorded;
         options = self::options(&given, Choice::Ebpf)?;
     }
+    replay.set_own_program(replay::is_own(&replay, &programs));
     given.macros = replay::macros(&replay);
     let target = replay.meta("target").and_then(|pid| pid.parse().ok()).unwrap_or(0);
     trace(&given, options, programs, &names, &[target], &mut replay)
@@ -101,7 +102,15 @@ pub fn trace(
     let mut meta = replay::meta(given, &programs, names, targets, &backend.library());
     let mut compiler =
         Compiler { given, names, first: 0, target: targets.first().copied(), macros: given.macros.clone() };
-    let compiled = compiler.compile(programs, &mut options, backend)?;
+    let record = given.values(Flag::Record).last();
+    // A recording brings along what its script's compiler was told of the kernel's types.
+    let (compiled, types) = match record {
+        Some(_) => {
+            let mut watched = record::Watched::new(backend);
+            (compiler.compile(programs, &mut options, &mut watched)?, watched.answers())
+        }
+        None => (compiler.compile(programs, &mut options, backend)?, Vec::new()),
+    };
     if given.has(Flag::List) {
         return Ok(list::program(backend, &compiled, given.has(Flag::Verbose)));
     }
@@ -117,7 +126,6 @@ pub fn trace(
             println!("\n{text}");
         }
     }
-    let record = given.values(Flag::Record).last();
     if record.is_some() && !options.is_set(opt::BUFSIZE) {
         // Every firing leaves a record, not only those that the script shows.
         let _ = options.set("bufsize", Some("64m"));
@@ -163,7 +171,8 @@ pub fn trace(
         (Some(path), Some(plan)) => {
             let probe = |id| backend.probe(id).cloned();
             replay::aliases(&compiled.program, &probe, &mut meta);
-            let mut recording = replay::recording(path, session, plan, &meta, &probe).map_err(fail)?;
+            let mut recording =
+                replay::recording(path, session, plan, &meta, &types, &probe).map_err(fail)?;
             let finished = run(&mut recording)?;
             replay::report(path, &recording.summary());
             finished

@@ -150,6 +150,7 @@ fn output(script: &Path) -> Result<Vec<u8>, String> {
     let name = script.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut options = Options::new();
     let text = ProgramText { name: name.clone(), text, kind: ProgramKind::Script };
+    backend.set_own_program(replay::is_own(&backend, std::slice::from_ref(&text)));
     let config = CompileConfig { args: vec![name.clone()], ..CompileConfig::default() };
     let compiled = sema::compile(&[text], &config, &mut options, &mut backend);
     if let Some(diag) = compiled.error() {

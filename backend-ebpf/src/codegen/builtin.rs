@@ -119,10 +119,11 @@ impl Gen<'_> {
                 self.alu(Alu::Add, Reg::R0, Reg::R1);
             }
             Builtin::Vtimestamp => {
-                let Some(offset) = self.input.target.offsets.sum_exec_runtime else {
+                let offsets = self.input.target.offsets;
+                let (Some(account), Some(pid)) = (offsets.sum_exec_runtime, offsets.pid) else {
                     return self.unsupported(span, "vtimestamp on a kernel without BTF");
                 };
-                self.task_field(Size::DW, offset);
+                self.vtimestamp(account, pid)?;
             }
             Builtin::Ppid => {
                 let offsets = self.input.target.offsets;

@@ -191,6 +191,9 @@ fn maps(input: &Input<'_>, plan: &Layout, programs: &[ProgramImage]) -> Vec<MapD
                     layout::threads::VALUE,
                     layout::threads::PROCESSES,
                 ),
+                layout::ON_CPU => MapSpec::array(MapKind::PercpuArray, "on_cpu", layout::on_cpu::BYTES, 1),
+                layout::ACCOUNTS => MapSpec::task_storage("accounts", 8),
+                layout::KEPT => MapSpec::task_storage("kept", layout::KEPT_WORDS * 8),
                 layout::UNKNOWN => MapSpec::ringbuf("unknown", 4096),
                 layout::STRANGERS => MapSpec::ringbuf("strangers", 4096),
                 layout::NAMES => MapSpec::hash(

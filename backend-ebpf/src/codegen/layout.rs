@@ -8,7 +8,7 @@ use super::asm::MapId;
 use super::{Input, agg};
 use duotrace_core::aggregate::AggFunc;
 use duotrace_core::diagnostic::{Diag, Tag};
-use duotrace_core::ir::{Expr, Scope, StackSpec, Stmt, SymbolKind, Ty};
+use duotrace_core::ir::{Clause, Expr, ExprKind, Scope, StackSpec, Stmt, Subroutine, SymbolKind, Ty};
 
 /// Room for temporaries while they are being counted.
 pub(super) const MEASURE_TEMPS: u32 = 1 << 20;
@@ -40,11 +40,18 @@ pub const ROWS: MapId = MapId(11);
 /// Processes whose objects are wanted.
 pub const STRANGERS: MapId = MapId(12);
 /// Waits for locks that are going on: `lock` has the layout.
-pub const WAITS: MapId = MapId(15);
+pub const WAITS: MapId = MapId(18);
 /// Where the threads of a process keep what virtual probes look at: `threads` has the layout.
 pub const LOOKED_AT: MapId = MapId(13);
 /// Processes of which that is not known, or known for long.
 pub const UNKNOWN: MapId = MapId(14);
+/// Who came on each processor, and when: `on_cpu` has the layout.
+pub const ON_CPU: MapId = MapId(15);
+/// Threads' times on processors, as `vtimestamp` has them.
+pub const ACCOUNTS: MapId = MapId(16);
+/// What probes at returns keep of entries: `KEPT_WORDS` of each thread.
+pub const KEPT: MapId = MapId(17);
+pub const KEPT_WORDS: u32 = 64;
 /// First of the associative arrays' maps.
 const ARRAYS: u32 = 32;
 
@@ -94,6 +101,15 @@ pub mod threads {
     /// `struct pthread_key_data`).
     pub const BLOCK_BITS: i32 = 5;
     pub const ENTRY_BITS: i32 = 4;
+}
+
+/// What `vtimestamp` knows of a processor.
+pub mod on_cpu {
+    /// `u64`: the thread's number plus 1; 0 before the first switch that was seen.
+    pub const WHO: i16 = 0;
+    /// `u64`: since when (ns, monotonic).
+    pub const SINCE: i16 = 8;
+    pub const BYTES: u32 = 16;
 }
 
 /// Offsets in the control page.
@@ -452,18 +468,27 @@ fn round64(n: u32) -> u32 {
 
 /// Does any clause take scratch memory? Without, no pointer can carry the scratch tag.
 fn uses_scratch(input: &Input<'_>) -> bool {
-    use duotrace_core::ir::{ExprKind, Subroutine as S};
+    use duotrace_core::ir::Subroutine as S;
+    input
+        .program
+        .clauses
+        .iter()
+        .any(|clause| calls_any(clause, &[S::Alloca, S::Copyin, S::Copyinto, S::Copyout, S::Bcopy]))
+}
+
+/// Does a clause take scratch memory?
+pub(super) fn allocates(clause: &Clause) -> bool {
+    use duotrace_core::ir::Subroutine as S;
+    calls_any(clause, &[S::Alloca, S::Copyin])
+}
+
+fn calls_any(clause: &Clause, subroutines: &[Subroutine]) -> bool {
     let mut found = false;
-    for clause in &input.program.clauses {
-        let mut look = |expr: &Expr| {
-            found |= matches!(
-                expr.kind,
-                ExprKind::Call(S::Alloca | S::Copyin | S::Copyinto | S::Copyout | S::Bcopy, _)
-            );
-        };
-        clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
-        walk_body(&clause.body, &mut look);
-    }
+    let mut look = |expr: &Expr| {
+        found |= matches!(&expr.kind, ExprKind::Call(called, _) if subroutines.contains(called));
+    };
+    clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
+    walk_body(&clause.body, &mut look);
     found
 }
 

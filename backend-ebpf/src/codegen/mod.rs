@@ -36,6 +36,7 @@ mod string;
 #[cfg(test)]
 mod tests;
 mod threads;
+pub mod vtime;
 
 use crate::kernel::MapSpec;
 use crate::symbols::recipe::Recipe;
@@ -224,6 +225,14 @@ pub enum PidFilter {
     Pid(u32),
 }
 
+/// A word of the thread's in `layout::KEPT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kept {
+    pub slot: u32,
+    /// Is it written here? The program has no clauses then, and `condition` is the value.
+    pub stores: bool,
+}
+
 /// One BPF program to generate.
 #[derive(Clone, Debug)]
 pub struct SiteGroup {
@@ -249,6 +258,8 @@ pub struct SiteGroup {
     pub at_entry: bool,
     /// A virtual probe's condition: where it is 0 nothing fired.
     pub condition: Option<Arc<Recipe>>,
+    /// A virtual probe at a return that wants something of the entry; or the program at the entry that keeps it.
+    pub keep: Option<Kept>,
     /// A virtual probe that looks at threads: the number (`layout::threads`) of the file whose threads they are.
     pub looks_at: Option<u64>,
 }
@@ -353,6 +364,8 @@ pub struct Target {
     pub global_ctx: bool,
     /// Sign-extending moves, `gotol` and the rest of ISA v4 (6.6).
     pub isa_v4: bool,
+    /// `session` keeps account of threads at `sched_switch`, for `vtimestamp`.
+    pub watches_switches: bool,
     /// Offsets of kernel structures.
     pub offsets: KernelOffsets,
 }
@@ -360,7 +373,13 @@ pub struct Target {
 impl Target {
     /// A kernel of which only the number of CPUs is known.
     pub fn oldest(ncpu: u32) -> Target {
-        Target { ncpu, global_ctx: false, isa_v4: false, offsets: KernelOffsets::default() }
+        Target {
+            ncpu,
+            global_ctx: false,
+            isa_v4: false,
+            watches_switches: false,
+            offsets: KernelOffsets::default(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::context::{ArgMode, Gen, Res, slot};
 use super::fault::{EXITED, FAULTED};
 use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, FRAMES_PER_CPU, VarPlace, control, drops, frame};
-use super::{Hook, PidFilter, ProbeIdentity, args::regs};
+use super::{Hook, Kept, PidFilter, ProbeIdentity, args::regs};
 use duotrace_core::diagnostic::Diag;
 use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Ty};
 
@@ -83,7 +83,9 @@ impl Gen<'_> {
         let group = self.group;
         group.guard.iter().for_each(|test| self.test(test, out));
         self.identify(out);
-        if let Some(function) = condition {
+        if let (Some(Kept { stores: true, .. }), Some(function)) = (group.keep, condition) {
+            self.keep(function, out);
+        } else if let Some(function) = condition {
             self.check_condition(function, out);
         }
         let framed = clauses.iter().any(|(_, _, traits)| traits.frame);
@@ -203,6 +205,9 @@ impl Gen<'_> {
         self.asm.store(Size::DW, Reg::R10, FRAME_PTR - 8, Reg::R7);
         self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR);
         self.frame_store_imm(self.plan.strtok_at, -1);
+        if self.plan.uses_scratch {
+            self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
+        }
         for id in used {
             let Some(VarPlace::Local(at)) = self.plan.vars.get(id as usize).cloned() else { continue };
             let ty = self.input.program.variables.get(id as usize).map_or(Ty::I64, |var| var.ty);
@@ -232,8 +237,9 @@ impl Gen<'_> {
             self.array_lookup(layout::FRAMES);
             self.asm.jump_if(Cond::Eq, Reg::R0, 0, leave);
             self.asm.mov(Reg::R7, Reg::R0);
-            if self.plan.uses_scratch {
-                // Scratch memory is the clause's: a pointer that another clause left is a bad address.
+            if layout::allocates(clause) {
+                // Each clause has all of it. What one has left there stays for those of the same firing that take none:
+                // scripts keep `self->r = (struct x *)copyin(...)` for the next clause.
                 self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
             }
         }
@@ -291,7 +297,8 @@ impl Gen<'_> {
     /// Does the predicate read the clock; does only the rest?
     fn wants_clock(&self, clause: &Clause) -> (bool, bool) {
         let mut found = false;
-        let clock = |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp));
+        let clock =
+            |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp | Builtin::Vtimestamp));
         clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut |expr| found |= clock(expr)));
         let early = found;
         layout::walk_body(&clause.body, &mut |expr| found |= clock(expr));

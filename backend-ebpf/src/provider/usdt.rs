@@ -1,6 +1,6 @@
 //! USDT: the probes that programs bring along, found in the files that running processes have mapped.
 
-use super::{How, RIP, Search, UserSite};
+use super::{How, Keep, RIP, Search, UserSite};
 use crate::codegen::ArgSource;
 use crate::process::usdt_scan::{Pids, Scan, UsdtFile, UsdtMatch, matches_any_pid};
 use crate::symbols::elf::FileId;
@@ -207,6 +207,8 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
             args: Arc::new(args),
             at_entry: false,
             condition: None,
+            returns_of: None,
+            keep: None,
             look: None,
         });
     }
@@ -222,13 +224,13 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
 }
 
 /// The types of a virtual probe's arguments.
-fn virtual_types(recipes: &Recipes) -> Vec<ProbeArg> {
+pub(super) fn virtual_types(recipes: &Recipes) -> Vec<ProbeArg> {
     let arg = |(n, arg): (usize, &RecipeArg)| ProbeArg { ty: arg.ty.clone(), native: None, from: n as u32 };
     recipes.args.iter().enumerate().map(arg).collect()
 }
 
 /// A site of a virtual probe.
-fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recipes) -> UserSite {
+pub(super) fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recipes) -> UserSite {
     UserSite {
         path: Arc::clone(path),
         offset: site.offset,
@@ -237,6 +239,12 @@ fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recipes) -> User
         args: Arc::new(recipes.args.iter().map(|arg| ArgSource::Recipe(Arc::clone(&arg.value))).collect()),
         at_entry: recipes.at_entry,
         condition: recipes.when.clone(),
+        returns_of: recipes.at_return.then_some(site.entry),
+        keep: recipes.keep.as_ref().map(|value| Keep {
+            offset: site.entry,
+            function: site.named.clone().unwrap_or_default(),
+            value: Arc::clone(value),
+        }),
         look: recipes.look.map(|look| look.when),
     }
 }

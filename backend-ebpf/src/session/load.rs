@@ -30,6 +30,7 @@ pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> R
         ncpu,
         global_ctx: release().is_some_and(|release| release >= (6, 8)),
         isa_v4: features.has(Feature::IsaV4),
+        watches_switches: offsets.pid.is_some() && features.has(Feature::TaskStorage),
         offsets,
     })
 }
@@ -134,7 +135,7 @@ fn kind(hook: Hook, attach: Option<&Attach>, features: &Features) -> Result<Kind
 }
 
 /// The BTF id of a tracepoint's `btf_trace_NAME`.
-fn tracepoint_id(name: &str) -> Result<u32, BackendError> {
+pub(super) fn tracepoint_id(name: &str) -> Result<u32, BackendError> {
     let found = Btf::vmlinux().and_then(|btf| btf.find(&[btf::Kind::Typedef], &format!("btf_trace_{name}")));
     match found {
         Some(entry) => Ok(entry.id),

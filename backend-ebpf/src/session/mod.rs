@@ -11,6 +11,7 @@ mod later;
 mod load;
 mod plan;
 mod running;
+mod switches;
 mod symbols;
 mod sys;
 mod tables;

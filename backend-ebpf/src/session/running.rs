@@ -5,6 +5,7 @@ use super::copyout::{self, Write};
 use super::later::Later;
 use super::load::{self, Maps};
 use super::plan::{Attach, Plan, Ticks};
+use super::switches::Switches;
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
 use super::threads::Threads;
@@ -48,6 +49,7 @@ enum State {
 pub struct Running {
     // Links go first, so that nothing fires into what is torn down.
     links: Vec<Link>,
+    switches: Option<Switches>,
     pub(super) program: Program,
     pub(super) plan: Plan,
     pub(super) image: Image,
@@ -75,6 +77,8 @@ pub struct Running {
     copies_out: bool,
     state: State,
     later: Option<Later>,
+    /// Offset of `task_struct.pid`, where the script needs any.
+    task_pid: Option<u32>,
     tables: Option<Tables>,
     threads: Option<Threads>,
     /// `-x cpu`.
@@ -166,6 +170,8 @@ impl Running {
         let tables = Tables::new(&maps)?;
         Ok(Running {
             links: Vec::new(),
+            switches: None,
+            task_pid: input.target.offsets.pid,
             program: program.clone(),
             more: vec![0; program.clauses.len()],
             plan,
@@ -199,6 +205,9 @@ impl Running {
 
     /// Attaches the programs of groups from a number on; timers only if asked, for they start last.
     pub(super) fn attach(&mut self, from: usize, timers: bool) -> Result<(), BackendError> {
+        if self.switches.is_none() {
+            self.switches = Switches::start(&self.maps, self.task_pid)?;
+        }
         for (prog, attach) in self.progs.iter().zip(&self.plan.attach).skip(from) {
             match attach {
                 Attach::Begin | Attach::End => {}
@@ -237,12 +246,12 @@ impl Running {
                 Attach::RawTracepoint(name) => {
                     self.links.push(link::attach_raw_tracepoint(prog, name, 0).map_err(system)?);
                 }
-                Attach::Uprobes { pid, files } => {
+                Attach::Uprobes { pid, files, at_return } => {
                     if prog.kind() == Kind::Uprobe {
                         sys::raise_file_limit();
                     }
                     for (path, sites) in files {
-                        match link::attach_uprobes_if_possible(prog, path, sites, *pid) {
+                        match link::attach_uprobes_if_possible(prog, path, sites, *at_return, *pid) {
                             Ok((links, refused)) => {
                                 self.links.extend(links);
                                 self.refused += refused;

@@ -129,6 +129,6 @@ mod tests {
         let libc = objects.iter().find(|object| object.name.starts_with("libc.so")).unwrap();
         let library = library(&libc.open(std::process::id().cast_signed()).unwrap()).unwrap();
         assert_eq!(library.data, 8);
-        assert!(library.blocks > 0 && library.blocks % 8 == 0, "{library:?}");
+        assert!(library.blocks > 0 && library.blocks.is_multiple_of(8), "{library:?}");
     }
 }

@@ -34,6 +34,8 @@ pub struct UsdtSite {
     pub named: Option<String>,
     /// Where the site is that of a virtual probe: what it is made of, in place of `args`.
     pub recipes: Option<Arc<Recipes>>,
+    /// Of a virtual probe: where its function begins in the file.
+    pub entry: u64,
 }
 
 impl UsdtSite {
@@ -111,5 +113,6 @@ fn site(elf: &Elf, desc: &[u8], base: Option<u64>) -> Option<UsdtSite> {
         args,
         named: None,
         recipes: None,
+        entry: 0,
     })
 }

@@ -123,7 +123,7 @@ pub(super) fn values(line: &mut Writer<'_>, context: &Context<'_>, schema: &Sche
                 }
                 answers.end();
             }
-            Field::Unknown(_) => {}
+            Field::Reads | Field::Unknown(_) => {}
         }
     }
 }

@@ -83,7 +83,7 @@ pub fn export(
             }
             Item::Losses(losses) => losses.iter().for_each(|loss| exporter.loss(&mut text, loss)),
             Item::Damage(what) => exporter.damage(&mut text, &what),
-            Item::Meta(_) | Item::Symbols(_) | Item::Index(_) => {}
+            Item::Meta(_) | Item::Symbols(_) | Item::Types(_) | Item::Index(_) => {}
             Item::End { whole } => break whole,
         }
         if text.len() >= 1 << 16 {

@@ -26,6 +26,8 @@ pub(super) mod kind {
     pub const INDEX: u8 = 6;
     /// The recording is whole: number of events, place of the index.
     pub const END: u8 = 7;
+    /// The kernel's types and symbols that the script's compiler asked for.
+    pub const TYPES: u8 = 8;
 }
 
 const CHUNK_MAGIC: [u8; 4] = *b"DTCH";

@@ -1,7 +1,7 @@
 //! Recordings: the file format of `docs/trace-format.md`.
 //!
 //! `chunk` frames and checks pieces of the file, `wire` numbers and strings within
-//! them, `schema` says what is known of each probe's events, `index` where they are, `writer` and `reader`
+//! them, `schema` says what is known of each probe's events, `index` where they are, `types` what the kernel's types are, `writer` and `reader`
 //! turn events into bytes and back. The reader takes a stream, keeps one chunk in
 //! memory, and trusts nothing.
 
@@ -12,6 +12,7 @@ mod fuzz;
 mod index;
 mod reader;
 mod schema;
+mod types;
 mod wire;
 mod writer;
 
@@ -21,6 +22,7 @@ mod tests;
 pub use index::{Entry, Window};
 pub use reader::{Item, Overview, Reader, skim};
 pub use schema::{Field, Schema, builtin_name, builtin_named};
+pub use types::{Answer, Node, NodeMember};
 pub use writer::Writer;
 
 use std::fmt;

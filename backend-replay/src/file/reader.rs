@@ -4,9 +4,10 @@
 use super::chunk::{self, Chunk, FILE_HEADER, Unpacker, kind};
 use super::index::{self, Entry, Gate, Place};
 use super::schema::{Field, Schema};
+use super::types::{self, Answer};
 use super::wire::Cursor;
 use super::{FileError, Loss, Machine};
-use crate::event::Event;
+use crate::event::{Event, ReadValue};
 use crate::hash::Fast;
 use duotrace_core::ir::Space;
 use duotrace_core::probe::ProbeId;
@@ -39,6 +40,7 @@ pub enum Item {
     Meta(Vec<(String, String)>),
     Losses(Vec<Loss>),
     Symbols(Vec<(Option<u32>, u64, Symbol)>),
+    Types(Vec<Answer>),
     /// Where events are.
     Index(Vec<Entry>),
     /// Something is missing: what, in one line. Reading goes on.
@@ -69,6 +71,8 @@ pub struct Reader<R: Read> {
     latest: Option<(u32, usize)>,
     /// Probes so far, those declared anew included.
     declared: usize,
+    /// Types and their parts so far.
+    held: usize,
     whole: bool,
     ended: bool,
 }
@@ -91,6 +95,7 @@ impl<R: Read> Reader<R> {
             fields: Vec::new(),
             latest: None,
             declared: 0,
+            held: 0,
             whole: false,
             ended: false,
         })
@@ -186,6 +191,7 @@ impl<R: Read> Reader<R> {
             kind::PROBES => self.probes(&mut cursor).map(Item::Probes),
             kind::LOSSES => losses(&mut cursor).map(Item::Losses),
             kind::SYMBOLS => symbols(&mut cursor).map(Item::Symbols),
+            kind::TYPES => types::read(&mut cursor, &mut self.held).map(Item::Types),
             kind::INDEX => index::read(&mut cursor).map(Item::Index),
             kind::END => {
                 self.whole = true;
@@ -278,6 +284,19 @@ impl<R: Read> Reader<R> {
                         }
                     }
                 }
+                Field::Reads => {
+                    for _ in 0..few(&mut cursor)? {
+                        let value = match cursor.byte()? {
+                            0 => ReadValue::Number(cursor.number()?),
+                            1 => ReadValue::Text(Some(text(&mut cursor, &mut self.texts, &self.payload)?)),
+                            _ => ReadValue::Text(None),
+                        };
+                        event.push_read(value);
+                        if event.bytes() > MOST_BYTES {
+                            return cursor.bad("an event is too large");
+                        }
+                    }
+                }
                 Field::Answers => {
                     for _ in 0..few(&mut cursor)? {
                         event.push_answer(cursor.number()?);
@@ -364,6 +383,7 @@ pub struct Overview {
     /// Time of the first event.
     pub first: Option<u64>,
     pub index: Vec<Entry>,
+    pub types: Vec<Answer>,
     /// What is missing, one line each.
     pub damage: Vec<String>,
     /// Was the recording ended properly?
@@ -381,6 +401,7 @@ impl Overview {
             losses: Vec::new(),
             first: None,
             index: Vec::new(),
+            types: Vec::new(),
             damage: Vec::new(),
             whole: false,
         }
@@ -413,6 +434,7 @@ pub fn skim<R: Read + std::io::Seek>(input: R) -> Result<Overview, FileError> {
                 reader.at = reader.payload.len();
             }
             Item::Index(index) => overview.index = index,
+            Item::Types(types) => overview.types.extend(types),
             Item::Probes(schemas) => overview.schemas.extend(schemas),
             Item::Meta(meta) if overview.meta.len() < MOST_PAIRS => overview.meta.extend(meta),
             Item::Losses(losses) if overview.losses.len() < MOST_PAIRS => overview.losses.extend(losses),

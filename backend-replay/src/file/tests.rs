@@ -241,3 +241,31 @@ fn a_long_index_is_made_shorter() {
     assert_eq!(index.iter().map(|entry| entry.events).sum::<u64>(), 1000);
     assert!(index.windows(2).all(|two| two[0].latest < two[1].earliest && two[0].place < two[1].place));
 }
+
+#[test]
+fn types_come_back() {
+    let member = |name: &str, ty, offset, bits| NodeMember { name: name.into(), ty, offset, bits };
+    let nodes = vec![
+        Node::Composite {
+            union: false,
+            tag: "task".into(),
+            size: 16,
+            align: 8,
+            members: Some(vec![member("next", 1, 0, None), member("flag", 3, 8, Some((3, 2)))]),
+        },
+        Node::Pointer(2),
+        Node::Composite { union: false, tag: "task".into(), size: 0, align: 1, members: None },
+        Node::Typedef("u32".into(), 4),
+        Node::Basic("unsigned int".into()),
+        Node::Array(3, 7),
+        Node::Qualified(1, 4),
+        Node::Function { ret: 4, params: vec![1, 3], varargs: true },
+        Node::Enum { tag: "e".into(), bytes: 4, signed: true, names: Some(vec![("A".into(), -1)]) },
+    ];
+    let task = Answer { name: "struct task".into(), address: None, root: Some(0), nodes };
+    let symbol = Answer { name: "jiffies".into(), address: Some(1 << 63), root: None, nodes: Vec::new() };
+    let mut writer = Writer::new(Vec::new(), Machine::here(0)).unwrap();
+    writer.types(&[task.clone(), symbol.clone()]).unwrap();
+    let bytes = writer.finish().unwrap();
+    assert_eq!(skim(std::io::Cursor::new(bytes)).unwrap().types, [task, symbol]);
+}

@@ -4,9 +4,10 @@
 use super::chunk::{self, FILE_HEADER, kind};
 use super::index::Entry;
 use super::schema::{Field, Schema, space_number};
+use super::types::Answer;
 use super::wire::{put, put_bytes, put_signed};
 use super::{FileError, Loss, Machine};
-use crate::event::Event;
+use crate::event::{Event, ReadValue};
 use duotrace_core::record::Symbol;
 use std::collections::HashMap;
 use std::io::Write;
@@ -136,6 +137,22 @@ impl<W: Write> Writer<W> {
                         }
                     }
                 }
+                Field::Reads => {
+                    put(out, event.reads().len() as u64);
+                    for value in event.reads() {
+                        match value {
+                            ReadValue::Number(number) => {
+                                out.push(0);
+                                put(out, number);
+                            }
+                            ReadValue::Text(Some(value)) => {
+                                out.push(1);
+                                text(out, &mut self.texts, value);
+                            }
+                            ReadValue::Text(None) => out.push(2),
+                        }
+                    }
+                }
                 Field::Answers => {
                     put(out, event.answers().len() as u64);
                     event.answers().iter().for_each(|answer| put(out, *answer));
@@ -199,6 +216,26 @@ impl<W: Write> Writer<W> {
             self.chunk(kind::SYMBOLS, &payload)?;
         }
         Ok(())
+    }
+
+    /// What the kernel's types are.
+    pub fn types(&mut self, answers: &[Answer]) -> Result<(), FileError> {
+        self.flush()?;
+        // A chunk for each: a structure with all it holds may be large.
+        for answer in answers {
+            let mut payload = Vec::new();
+            answer.write(&mut payload);
+            if payload.len() <= chunk::LARGEST {
+                self.chunk(kind::TYPES, &payload)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a tracer which is killed now leaves what it has recorded.
+    pub fn sync(&mut self) -> Result<(), FileError> {
+        self.flush()?;
+        Ok(self.out.flush()?)
     }
 
     /// Ends the recording: the index, and a mark that it is whole.

@@ -2,11 +2,12 @@
 //! its clock is the events' times.
 //!
 //! `timers` are the tick and profile probes of virtual time, `symbols` the names
-//! that the recording has, `running` the session.
+//! that the recording has, `types` the kernel's types that it has, `running` the session.
 
 mod running;
 mod symbols;
 mod timers;
+mod types;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,9 @@ pub struct Replay {
     /// Wait between events as long as it took when they were recorded.
     realtime: bool,
     window: Window,
+    types: types::RecordedTypes,
+    /// Will the program be the one that was recorded?
+    own: bool,
 }
 
 impl Replay {
@@ -75,6 +79,7 @@ impl Replay {
     fn new(origin: Origin, overview: Overview) -> Replay {
         let probes =
             overview.schemas.iter().map(|schema| (schema.probe.id.0, schema.probe.clone())).collect();
+        let types = types::RecordedTypes(overview.types.clone());
         let (overview, probes) = (Rc::new(overview), Rc::new(probes));
         Replay {
             origin,
@@ -83,6 +88,8 @@ impl Replay {
             timers: BTreeMap::new(),
             realtime: false,
             window: Window::default(),
+            types,
+            own: false,
         }
     }
 
@@ -95,6 +102,11 @@ impl Replay {
     /// replay's own.
     pub fn set_window(&mut self, window: Window) {
         self.window = window;
+    }
+
+    /// Is the program that will be loaded the one that was recorded, to the letter?
+    pub fn set_own_program(&mut self, own: bool) {
+        self.own = own;
     }
 
     /// What the recording says about itself: `script`, `target`, ...
@@ -240,7 +252,7 @@ impl Backend for Replay {
     }
 
     fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
-        None
+        (!self.types.0.is_empty()).then_some(&mut self.types as &mut dyn TypeSource)
     }
 
     fn library(&self) -> Vec<LibraryPart<'_>> {

@@ -123,6 +123,7 @@ impl Running {
             scratch: options.number(opt::SCRATCHSIZE) as u32,
             big_endian: machine.big_endian,
             wall: machine.wall,
+            own: replay.own,
             ..Config::default()
         };
         let sensitive = program
@@ -203,7 +204,7 @@ impl Running {
                 }
                 Item::Damage(what) => sink.event(Delivered::Warning(format!("recording: {what}"))),
                 Item::End { .. } => return Ok(false),
-                Item::Probes(_) | Item::Meta(_) | Item::Symbols(_) | Item::Index(_) => {}
+                Item::Probes(_) | Item::Meta(_) | Item::Symbols(_) | Item::Types(_) | Item::Index(_) => {}
             }
         }
     }

@@ -9,7 +9,8 @@
 //! atom   = [ '-' ] number | name | '[' value ']' [ ':' width ] | '(' value ')'
 //! ```
 //!
-//! A name is a register (`arg0` ... `arg5`, `retval`), `found`, `thread`, a `let`, or an entry of the table of offsets. `[x]` is
+//! A name is a register (`arg0` ... `arg5`, `retval`), `found`, `thread`,
+//! `kept`, `tid`, `called`, a `let`, or an entry of the table of offsets. `[x]` is
 //! the 8 bytes at address x; `[x]:4` are 4 bytes without a sign, `[x]:4s` with one. Numbers are decimal or `0x`.
 
 use crate::provider::{ARGUMENT_REGISTERS, RAX};
@@ -175,6 +176,9 @@ impl<'a> Parser<'a> {
         match word {
             "retval" => Ok(Recipe::Register(RAX)),
             "found" => Ok(Recipe::Found),
+            "called" => Ok(Recipe::Called),
+            "kept" => Ok(Recipe::Kept),
+            "tid" => Ok(Recipe::Tid),
             "thread" => Ok(Recipe::Thread),
             _ => (self.lookup)(word).ok_or_else(|| format!("'{word}' is not defined")),
         }

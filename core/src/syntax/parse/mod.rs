@@ -248,7 +248,10 @@ impl<'a> Parser<'a> {
     /// its `)`, or `foo_t x`.
     fn unknown_type(&mut self, span: Span) -> Option<String> {
         let name = if matches!(self.tok(0), Tok::Op(")" | "]" | ",")) {
-            let before = self.lex.slice(0, span.start as usize).trim_end();
+            let text = self.lex.slice(0, span.start as usize);
+            // No longer name than this is worth looking for: errors may be many.
+            let near = (text.len().saturating_sub(200)..).find(|at| text.is_char_boundary(*at))?;
+            let before = text.get(near..)?.trim_end();
             let stem = before.trim_end_matches(|c: char| c == '*' || c.is_ascii_whitespace());
             let start = stem.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
             let cast = before.ends_with('*') && stem.get(..start)?.trim_end().ends_with(['(', '[', ',']);
