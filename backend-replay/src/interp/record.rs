@@ -3,7 +3,7 @@
 use super::{Firing, Halt, Res};
 use duotrace_core::backend::Event as Delivered;
 use duotrace_core::ir::{
-    ActionKind, Clause, ClauseId, Effect, Expr, PrintShape, StackSpec, Stmt, SymbolKind, Ty,
+    ActionKind, Clause, ClauseId, Effect, Expr, Fault, PrintShape, StackSpec, Stmt, SymbolKind, Ty,
 };
 use std::collections::BTreeSet;
 
@@ -85,7 +85,9 @@ impl<'a> Firing<'a> {
                 }
                 Ty::Str => {
                     let text = self.string(value)?;
-                    let length = text.as_option().map_or(u64::MAX, |text| text.len() as u64);
+                    // There is nothing to record at NULL.
+                    let length = text.as_option().map(|text| text.len() as u64);
+                    let length = length.ok_or(Halt::Fault(Fault::BadAddr, 0))?;
                     self.put(at, &length.to_ne_bytes());
                     self.put(at + 8, text.text());
                     self.give_back(text);
