@@ -50,7 +50,15 @@ translator psinfo_t < int T > {
 	pr_fname = execname;
 	pr_psargs = __psargs;
 	pr_dmodel = 2;
+	/* In kilobytes. */
+	pr_size = curthread->mm == NULL ? 0 : curthread->mm->total_vm * 4;
+	/* A new program's stack begins with its arguments: their number, their addresses, NULL. */
+	pr_argc = curthread->mm == NULL ? 0 : *(int *)copyin(curthread->mm->start_stack, sizeof (int));
+	pr_argv = curthread->mm == NULL ? 0 : curthread->mm->start_stack + 8;
+	pr_envp = curthread->mm == NULL ? 0 :
+	    curthread->mm->start_stack + 8 * (2 + *(int *)copyin(curthread->mm->start_stack, sizeof (int)));
 };
+inline int PR_ISSYS = 0x1000;
 inline psinfo_t *curpsinfo = xlate <psinfo_t *> (0);
 "#,
     },
@@ -81,13 +89,21 @@ translator lwpsinfo_t < int T > {
 	pr_flag = 0;
 	pr_lwpid = tid;
 	pr_addr = (uintptr_t)curthread;
+	pr_wchan = 0;
+	pr_stype = 0;
 	/* The thread in which a probe fires is running: SONPROC. */
 	pr_state = 6;
 	pr_sname = 'O';
 	pr_nice = curthread->static_prio - 120;
+	pr_oldpri = curthread->normal_prio;
+	pr_cpu = 0;
 	pr_pri = curthread->prio;
+	pr_clname = curthread->policy == 1 || curthread->policy == 2 ? "RT" : curthread->policy == 6 ? "DL" : "TS";
 	pr_name = threadname;
 	pr_onpro = cpu;
+	pr_bindpro = curthread->nr_cpus_allowed == 1 ? cpu : -1;
+	pr_bindpset = -1;
+	pr_lgrp = 0;
 };
 inline lwpsinfo_t *curlwpsinfo = xlate <lwpsinfo_t *> (0);
 "#,
