@@ -1,13 +1,10 @@
 stack() begins with the caller of the probed function, and so does caller.
 options: -q
 needs: functions
-program: deeds calls
+program: deeds file %{tmp}/data
 --- script
-fbt::__x64_sys_getppid:entry /pid == $target && !n++/ { stack(1); sym(caller); printf("\n"); }
-fbt:vmlinux:__x64_sys_getp*:return /pid == $target && probefunc == "__x64_sys_getppid" && !m++/ { stack(1); }
+fbt::vfs_read:entry /pid == $target && arg2 == 100 && !n++/ { stack(1); sym(caller); printf("\n"); }
 --- stdout regex
 
- +vmlinux`(x64_sys_call|do_syscall_64)\+0x[0-9a-f]+
-vmlinux`(x64_sys_call|do_syscall_64) *
-
- +vmlinux`(x64_sys_call|do_syscall_64)\+0x[0-9a-f]+
+ +vmlinux`ksys_read\+0x[0-9a-f]+
+vmlinux`ksys_read *
