@@ -1,38 +1,52 @@
 """What a firing costs: the traced thread's processor time a hit, and what the tracer's BPF programs ran a firing.
 
-    hits.py DUOTRACE SITES ROUNDS OUT.json [CHROOT]
+    hits.py DUOTRACE SITES FLOOR ROUNDS OUT.json [CHROOT]
 
-BENCH_ROWS is a regular expression: only the rows that it finds. SITES is the program of bench/sites.c. All tools are interleaved, one after the other in each of ROUNDS rounds; the table
-shows medians. With CHROOT (ci/peers dir; the mounts have to be there) the peers are measured too. OUT.json has every
+BENCH_ROWS is a regular expression: only the rows that it finds. SITES is the program of bench/sites.c, FLOOR that of
+bench/floor.rs: hand-written BPF, what a row costs at least. All are interleaved, one after the other in each of ROUNDS
+rounds; the table shows medians, for ratios those of the rounds' ratios. With CHROOT (ci/peers dir; the mounts have to be there) the peers are measured too. OUT.json has every
 single value.
 """
 import glob, json, os, re, signal, statistics, subprocess, sys, threading, time
 
-duotrace, sites, rounds, out = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-chroot = sys.argv[5] if len(sys.argv) > 5 else None
+duotrace, sites, floor, rounds, out = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5]
+chroot = sys.argv[6] if len(sys.argv) > 6 else None
 HITS = 100000
 
 def probes(kind):
     """The probe in the words of D, and of bpftrace."""
-    if kind.startswith("nop"):
+    if kind == "deep" or kind.startswith("nop"):
         return "sites$target:::" + kind, "usdt:%s:sites:%s" % (sites, kind)
     return "pid$target::at_%s:entry" % kind, "uprobe:%s:at_%s" % (sites, kind)
 
-# name -> kinds, length of the string, D, bpftrace
+# name -> kinds, length of the string, D, bpftrace, the program of bench/floor.rs. A pair is a call and its return.
+SAME = object()
 ROWS = {
-    "empty": (("nop5", "nop1"), 8, "{ }", "{ }"),
-    "count": (("nop5", "nop1", "push", "endbr"), 8, "{ @ = count(); }", "{ @ = count(); }"),
-    "quantize": (("nop5",), 8, "{ @ = quantize(arg0); }", "{ @ = hist(arg0); }"),
-    "string key 8": (("nop5",), 8, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }"),
-    "string key 40": (("nop5",), 40, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }"),
-    "string key 220": (("nop5",), 220, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }"),
-    "tuple key": (("nop5",), 8, "{ @[pid, execname, arg0 & 7] = count(); }", "{ @[pid, comm, arg0 & 7] = count(); }"),
-    "ustack key": (("nop5",), 8, "{ @[ustack(20)] = count(); }", "{ @[ustack(20)] = count(); }"),
-    "printf record": (("nop5",), 8, '{ printf("%d %d %d\\n", pid, tid, arg0); }', '{ printf("%d %d %d\\n", pid, tid, arg0); }'),
+    "empty": (("nop5", "nop1"), 8, "/arg0 < 0/ { @ = count(); }", SAME, "empty"),
+    "count": (("nop5", "nop1", "push", "endbr"), 8, "{ @ = count(); }", SAME, "count"),
+    "quantize": (("nop5",), 8, "{ @ = quantize(arg0); }", "{ @ = hist(arg0); }", "quantize"),
+    "string key 8": (("nop5",), 8, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }", "string"),
+    "string key 40": (("nop5",), 40, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }", "string"),
+    "string key 220": (("nop5",), 220, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }", "string"),
+    "tuple key": (("nop5",), 8, "{ @[pid, execname, arg0 & 7] = count(); }", "{ @[pid, comm, arg0 & 7] = count(); }", "tuple"),
+    "latency": (("push", "leaf"), 8, None, None, "latency"),
+    "ustack key": (("nop5", "deep"), 8, "{ @[ustack(20)] = count(); }", SAME, "ustack"),
+    "printf record": (("nop5",), 8, '{ printf("%d %d %d\\n", pid, tid, arg0); }', SAME, "record"),
 }
 
+def scripts(row, kind):
+    """The row's script in D, and in bpftrace's language."""
+    probe, where = probes(kind)
+    d, bt = ROWS[row][2:4]
+    if row == "latency":
+        back = where.replace("uprobe:", "uretprobe:")
+        return (probe + " { self->t = timestamp; } " + probe.replace(":entry", ":return")
+                + " /self->t/ { @ = quantize(timestamp - self->t); self->t = 0; }",
+                where + " { @t[tid] = nsecs; } " + back + " /@t[tid]/ { @ = hist(nsecs - @t[tid]); delete(@t, tid); }")
+    return probe + d, where + (d if bt is SAME else bt)
+
 def run(line):
-    """(ns a hit, BPF ns a firing or None, the tool's ms of processor time, its peak MB), or the reason it failed."""
+    """(ns a hit, BPF ns a hit or None, the tool's ms of processor time, its peak MB), or the reason it failed."""
     tool = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True)
     ran, peak, cpu, stop = {}, 0.0, 0.0, time.monotonic() + 60
     text = []
@@ -59,10 +73,11 @@ def run(line):
     if tool.returncode or not ns:
         return "exit %s" % tool.returncode
     busy = [r for r in ran.values() if r[1] >= HITS // 2]
-    return float(ns[1]), max((t / n for t, n in busy), default=None), cpu, peak
+    return float(ns[1]), sum(t for t, _ in busy) / HITS if busy else None, cpu, peak
 
 # The end by a signal has to restore the switch below as well.
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, lambda *_: sys.exit(1))
 wanted = os.environ.get("BENCH_ROWS", "")
 results = {}
 switch = "/proc/sys/kernel/bpf_stats_enabled"
@@ -70,33 +85,51 @@ before = open(switch).read()
 open(switch, "w").write("1")
 try:
     for turn in range(rounds):
-        for row, (kinds, length, d, bt) in ROWS.items():
+        for row, (kinds, length, _, _, least) in ROWS.items():
             for kind in kinds:
-                if not re.search(wanted, "%s, %s" % (row, kind)):
+                name = "%s, %s" % (row, kind)
+                if not re.search(wanted, name):
                     continue
-                probe, where = probes(kind)
                 command = "%s %s %d %d" % (sites, kind, HITS, length)
-                lines = {"duotrace": [duotrace, "-qn", probe + d, "-c", command]}
+                d, bt = scripts(row, kind)
+                place = kind if probes(kind)[0].startswith("sites") else "at_" + kind
+                lines = {"floor": [floor, least, place] + command.split(), "duotrace": [duotrace, "-qn", d, "-c", command]}
                 if chroot:
-                    lines["bpftrace"] = ["chroot", chroot, "bpftrace", "-e", where + bt, "-c", command]
-                    lines["dtrace"] = ["chroot", chroot, "dtrace", "-xsyslibdir=/dlib", "-qn", probe + d, "-c", command]
+                    lines["bpftrace"] = ["chroot", chroot, "bpftrace", "-e", bt, "-c", command]
+                    lines["dtrace"] = ["chroot", chroot, "dtrace", "-xsyslibdir=/dlib", "-qn", d, "-c", command]
                 for tool, line in lines.items():
-                    results.setdefault("%s, %s" % (row, kind), {}).setdefault(tool, []).append(run(line))
+                    results.setdefault(name, {}).setdefault(tool, []).append(run(line))
 finally:
     open(switch, "w").write(before)
 
-print("%-22s %-9s %9s %9s %9s %7s %s" % ("row", "tool", "ns/hit", "BPF ns", "CPU ms", "MB", "of the best peer"))
+def median(values, column):
+    good = [v[column] for v in values if not isinstance(v, str) and v[column] is not None]
+    return statistics.median(good) if good else None
+
+def show(value, form="%.0f"):
+    return "-" if value is None else form % value
+
+TOOLS = ("floor", "duotrace", "bpftrace", "dtrace")
+print("%-20s %31s   %31s   %13s   %s" % ("", "ns a hit of the thread", "ns a hit in BPF (37 of the clock)",
+                                        "of floor/peer", "duotrace"))
+print("%-20s" % "row" + ("%8s" * 4 + "  ") % TOOLS + ("%8s" * 4 + "  ") % TOOLS + "%7s%7s%9s%7s" % ("CPU", "CPU", "CPU ms", "MB"))
 for row, tools in results.items():
-    best = [statistics.median(v[0] for v in values if not isinstance(v, str)) for tool, values in tools.items()
-            if tool != "duotrace" and any(not isinstance(v, str) for v in values)]
+    ns, bpf = ({tool: median(tools.get(tool, []), column) for tool in TOOLS} for column in (0, 1))
+    # The ratio of what is left of noise: round by round, then the median.
+    pairs = [[v for v in turn] for turn in zip(*(tools.get(t, ["-"] * rounds) for t in TOOLS))]
+    def ratio(others):
+        found = []
+        for turn in pairs:
+            mine, rest = turn[1], [turn[n] for n in others if not isinstance(turn[n], str)]
+            if not isinstance(mine, str) and rest:
+                found.append(mine[0] / min(r[0] for r in rest))
+        return statistics.median(found) if found else None
+    duo = tools.get("duotrace", [])
+    print("%-20s" % row + ("%8s" * 4 + "  ") % tuple(show(ns[t]) for t in TOOLS)
+          + ("%8s" * 4 + "  ") % tuple(show(bpf[t]) for t in TOOLS)
+          + "%7s%7s%9s%7s" % (show(ratio([0]), "%.2f"), show(ratio([2, 3]), "%.2f"), show(median(duo, 2)), show(median(duo, 3))))
     for tool, values in tools.items():
-        good = [v for v in values if not isinstance(v, str)]
-        if not good:
-            print("%-22s %-9s FAILED: %s" % (row, tool, values[-1]))
-            continue
-        ns, cpu, peak = (statistics.median(v[i] for v in good) for i in (0, 2, 3))
-        bpf = [v[1] for v in good if v[1] is not None]
-        ratio = "%.2f" % (ns / min(best)) if best and tool == "duotrace" else ""
-        print("%-22s %-9s %9.0f %9s %9.0f %7.1f %s" % (
-            row, tool, ns, "%.0f" % statistics.median(bpf) if bpf else "-", cpu, peak, ratio))
+        bad = [v for v in values if isinstance(v, str)]
+        if bad:
+            print("    %s failed %d of %d: %s" % (tool, len(bad), len(values), bad[-1]))
 json.dump(results, open(out, "w"), indent=1)

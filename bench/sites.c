@@ -2,7 +2,8 @@
  * sites: a load for ci/bench: one function or probe fired N times, and what a turn took of this thread's processor time.
  *
  *   sites KIND N [LENGTH]   KIND: nop5, nop1 (USDT probes sites:::nop5, sites:::nop1 of arguments i and a string of LENGTH
- *                           bytes), push, endbr (functions at_push(i, string), at_endbr(i, string)), none (the loop alone)
+ *                           bytes), deep (sites:::deep below 20 frames), push, endbr, leaf (functions at_push(i, string)
+ *                           and so on; at_leaf begins with a nop of five bytes), none (the loop alone)
  *
  * Prints "ns NS": nanoseconds a turn. A pause before lets tracers that attach late be there.
  */
@@ -21,8 +22,19 @@ __attribute__((noinline)) static void nop1(long i, const char *s) { DTRACE_PROBE
 #define DUOTRACE_SDT_NOP ".byte 0x0f, 0x1f, 0x44, 0x00, 0x00"
 __attribute__((noinline)) static void nop5(long i, const char *s) { DTRACE_PROBE2(sites, nop5, i, s); }
 
-long at_push(long i, const char *s), at_endbr(long i, const char *s);
-__asm__(".globl at_push, at_endbr\n\t.type at_push,@function\n\t.type at_endbr,@function\n"
+/* Frames with frame pointers, that every tool can walk them. */
+__attribute__((noinline, optimize("no-omit-frame-pointer", "no-optimize-sibling-calls"))) static long below(long depth, long i, const char *s)
+{
+	if (depth > 0)
+		return below(depth - 1, i, s) + 1;
+	DTRACE_PROBE2(sites, deep, i, s);
+	return i;
+}
+static void deep(long i, const char *s) { below(20, i, s); }
+
+long at_push(long i, const char *s), at_endbr(long i, const char *s), at_leaf(long i, const char *s);
+__asm__(".globl at_push, at_endbr, at_leaf\n\t.type at_push,@function\n\t.type at_endbr,@function\n\t.type at_leaf,@function\n"
+	"at_leaf:\t.byte 0x0f,0x1f,0x44,0,0\n\tmov %rdi,%rax\n\tret\n\t.size at_leaf,.-at_leaf\n\t.balign 16\n"
 	"at_push:\tpush %rbp\n\tmov %rsp,%rbp\n\tmov %rdi,%rax\n\tpop %rbp\n\tret\n\t.size at_push,.-at_push\n\t.balign 16\n"
 	"at_endbr:\tendbr64\n\tpush %rbp\n\tmov %rsp,%rbp\n\tmov %rdi,%rax\n\tpop %rbp\n\tret\n\t.size at_endbr,.-at_endbr\n");
 
@@ -40,8 +52,8 @@ int main(int argc, char **argv)
 	static char text[4096];
 	if (length >= 0 && length < (long)sizeof text)
 		memset(text, 'x', length);
-	void (*probe)(long, const char *) = !strcmp(kind, "nop5") ? nop5 : !strcmp(kind, "nop1") ? nop1 : 0;
-	long (*function)(long, const char *) = !strcmp(kind, "push") ? at_push : !strcmp(kind, "endbr") ? at_endbr : 0;
+	void (*probe)(long, const char *) = !strcmp(kind, "nop5") ? nop5 : !strcmp(kind, "nop1") ? nop1 : !strcmp(kind, "deep") ? deep : 0;
+	long (*function)(long, const char *) = !strcmp(kind, "push") ? at_push : !strcmp(kind, "endbr") ? at_endbr : !strcmp(kind, "leaf") ? at_leaf : 0;
 	usleep(100000); /* for tracers that are late */
 	double start = now();
 	for (long i = 0; i < n; i++) {

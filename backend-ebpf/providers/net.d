@@ -74,6 +74,8 @@ inline int TH_RST = 0x04;
 inline int TH_PUSH = 0x08;
 inline int TH_ACK = 0x10;
 inline int TH_URG = 0x20;
+inline int TH_ECE = 0x40;
+inline int TH_CWR = 0x80;
 inline int TCP_STATE_CLOSED = 7;
 inline int TCP_STATE_IDLE = 7;
 inline int TCP_STATE_LISTEN = 10;
@@ -86,6 +88,19 @@ inline int TCP_STATE_CLOSING = 11;
 inline int TCP_STATE_LAST_ACK = 9;
 inline int TCP_STATE_FIN_WAIT_2 = 5;
 inline int TCP_STATE_TIME_WAIT = 6;
+inline string tcp_state_string[int32_t state] =
+    state == TCP_STATE_CLOSED ? "state-closed" :
+    state == TCP_STATE_LISTEN ? "state-listen" :
+    state == TCP_STATE_SYN_SENT ? "state-syn-sent" :
+    state == TCP_STATE_SYN_RECEIVED ? "state-syn-received" :
+    state == TCP_STATE_ESTABLISHED ? "state-established" :
+    state == TCP_STATE_CLOSE_WAIT ? "state-close-wait" :
+    state == TCP_STATE_FIN_WAIT_1 ? "state-fin-wait-1" :
+    state == TCP_STATE_CLOSING ? "state-closing" :
+    state == TCP_STATE_LAST_ACK ? "state-last-ack" :
+    state == TCP_STATE_FIN_WAIT_2 ? "state-fin-wait-2" :
+    state == TCP_STATE_TIME_WAIT ? "state-time-wait" :
+    "<unknown>";
 /*
  * Where the headers of a packet are. One that is sent begins with that of the link (data is where mac_header says), one
  * that comes in has lost it, and its other offsets are not set yet.

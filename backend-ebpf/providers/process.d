@@ -22,10 +22,16 @@ translator psinfo_t < struct task_struct *T > {
 	    (dev_t)(T->signal->tty->driver->major << 20 |
 	    T->signal->tty->driver->minor_start + T->signal->tty->index);
 	pr_wstat = T->exit_code;
+	pr_taskid = 0;
+	pr_projid = 0;
+	pr_nzomb = 0;
+	pr_poolid = 0;
+	pr_zoneid = 0;
+	pr_contract = 0;
 	pr_argv = T->mm == NULL ? 0 : T->mm->start_stack + 8;
 };
 translator lwpsinfo_t < struct task_struct *T > {
-	pr_flag = T->flags & 0x200000 ? PR_ISSYS : 0;
+	pr_flag = (T->flags & 0x200000 ? PR_ISSYS : 0) | (T->pid == 0 ? PR_IDLE : 0);
 	pr_lwpid = T->pid;
 	pr_addr = (uintptr_t)T;
 	pr_wchan = 0;
@@ -41,7 +47,7 @@ translator lwpsinfo_t < struct task_struct *T > {
 	pr_name = stringof(T->comm);
 	pr_onpro = T->wake_cpu;
 	pr_bindpro = T->nr_cpus_allowed == 1 ? T->wake_cpu : -1;
-	pr_bindpset = -1;
+	pr_bindpset = 0;
 	pr_lgrp = 0;
 };
 translator cpuinfo_t < struct task_struct *T > {

@@ -16,6 +16,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("deeds", "deeds.c", &["-fno-omit-frame-pointer", "-lpthread"]),
     ("forks", "forks.c", &[]),
     ("late", "late.c", &[]),
+    ("locks", "locks.c", &["-lpthread"]),
     ("libduo.so", "lib.c", &["-fPIC", "-shared"]),
     ("dlopener", "dlopener.c", &["-ldl"]),
     ("deep", "deep.c", &["-fomit-frame-pointer", "-lpthread"]),

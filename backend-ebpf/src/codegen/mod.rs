@@ -35,6 +35,8 @@ mod stmt;
 mod string;
 #[cfg(test)]
 mod tests;
+mod threads;
+pub mod vtime;
 
 use crate::kernel::MapSpec;
 use crate::symbols::recipe::Recipe;
@@ -234,6 +236,14 @@ pub enum PidFilter {
     Pid(u32),
 }
 
+/// A word of the thread's in `layout::KEPT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kept {
+    pub slot: u32,
+    /// Is it written here? The program has no clauses then, and `condition` is the value.
+    pub stores: bool,
+}
+
 /// One BPF program to generate.
 #[derive(Clone, Debug)]
 pub struct SiteGroup {
@@ -259,6 +269,10 @@ pub struct SiteGroup {
     pub at_entry: bool,
     /// A virtual probe's condition: where it is 0 nothing fired.
     pub condition: Option<Arc<Recipe>>,
+    /// A virtual probe at a return that wants something of the entry; or the program at the entry that keeps it.
+    pub keep: Option<Kept>,
+    /// A virtual probe that looks at threads: the number (`layout::threads`) of the file whose threads they are.
+    pub looks_at: Option<u64>,
 }
 
 /// Sizes that options set.
@@ -308,8 +322,10 @@ pub struct KernelOffsets {
     pub cred: Option<u32>,
     /// `cred->uid`; the gid follows it.
     pub uid: Option<u32>,
-    /// `cred->euid`; the egid follows it.
     pub euid: Option<u32>,
+    pub egid: Option<u32>,
+    /// `task->thread.fsbase`: where the thread's `struct pthread` is.
+    pub thread_pointer: Option<u32>,
     /// For `sid`, `pgid`, `psargs`.
     pub process: Option<ProcessOffsets>,
     /// For `zonename`.
@@ -373,6 +389,8 @@ pub struct Target {
     pub global_ctx: bool,
     /// Sign-extending moves, `gotol` and the rest of ISA v4 (6.6).
     pub isa_v4: bool,
+    /// `session` keeps account of threads at `sched_switch`, for `vtimestamp`.
+    pub watches_switches: bool,
     /// Offsets of kernel structures.
     pub offsets: KernelOffsets,
 }
@@ -380,7 +398,13 @@ pub struct Target {
 impl Target {
     /// A kernel of which only the number of CPUs is known.
     pub fn oldest(ncpu: u32) -> Target {
-        Target { ncpu, global_ctx: false, isa_v4: false, offsets: KernelOffsets::default() }
+        Target {
+            ncpu,
+            global_ctx: false,
+            isa_v4: false,
+            watches_switches: false,
+            offsets: KernelOffsets::default(),
+        }
     }
 }
 

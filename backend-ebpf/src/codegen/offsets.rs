@@ -47,8 +47,10 @@ impl KernelOffsets {
             pid: task("pid"),
             comm: task("comm"),
             cred: task("cred"),
-            uid: btf.field("cred", "uid").map(|field| field.offset),
-            euid: btf.field("cred", "euid").map(|field| field.offset),
+            uid: at(btf, "cred", "uid"),
+            euid: at(btf, "cred", "euid"),
+            egid: at(btf, "cred", "egid"),
+            thread_pointer: task("thread.fsbase"),
             process: process(btf),
             zone: zone(btf),
             paths: paths(btf),
@@ -116,9 +118,11 @@ mod tests {
             offsets.comm,
             offsets.cred,
             offsets.uid,
+            offsets.euid,
+            offsets.egid,
         ];
         assert!(all.iter().all(Option::is_some), "{offsets:?}");
-        assert!(offsets.zone.is_some() && offsets.euid.is_some(), "{offsets:?}");
+        assert!(offsets.zone.is_some(), "{offsets:?}");
         assert!(offsets.process.is_some() && offsets.paths.is_some(), "{offsets:?}");
         assert_eq!(offsets.tgid, offsets.pid.map(|pid| pid + 4));
     }

@@ -5,7 +5,7 @@ use super::context::{ArgMode, Gen, Res, slot};
 use super::fault::{EXITED, FAULTED};
 use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, FRAMES_PER_CPU, VarPlace, control, drops, frame};
-use super::{Hook, PidFilter, ProbeIdentity, args::regs};
+use super::{Hook, Kept, PidFilter, ProbeIdentity, args::regs};
 use duotrace_core::diagnostic::Diag;
 use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Ty};
 
@@ -83,7 +83,9 @@ impl Gen<'_> {
         let group = self.group;
         group.guard.iter().for_each(|test| self.test(test, out));
         self.identify(out);
-        if let Some(function) = condition {
+        if let (Some(Kept { stores: true, .. }), Some(function)) = (group.keep, condition) {
+            self.keep(function, out);
+        } else if let Some(function) = condition {
             self.check_condition(function, out);
         }
         let framed = clauses.iter().any(|(_, _, traits)| traits.frame);

@@ -65,6 +65,7 @@ fn target() -> Target {
         ncpu: cpus::possible().expect("cpus").len() as u32,
         global_ctx: true,
         isa_v4: true,
+        watches_switches: false,
         offsets: *OFFSETS
             .get_or_init(|| crate::btf::Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default()),
     }
@@ -133,7 +134,7 @@ impl Loaded {
                     let log: Vec<&str> = refusal.log.lines().collect();
                     let tail = log[log.len().saturating_sub(60)..].join("\n");
                     if std::env::var_os("LISTING").is_some() {
-                        eprintln!("{}", listing::listing(&image, &SourceMap::default()));
+                        eprintln!("{}", listing::listing(&image, &SourceMap::default(), &|_| String::new()));
                     }
                     panic!("{}\n{tail}", refusal.reason);
                 }
@@ -360,6 +361,8 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         service: None,
         at_entry: true,
         condition: None,
+        keep: None,
+        looks_at: None,
     }
 }
 

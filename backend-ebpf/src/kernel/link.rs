@@ -82,14 +82,15 @@ pub fn attach_uprobes_if_possible(
     prog: &Prog,
     path: &Path,
     sites: &[Site],
+    at_return: bool,
     pid: Option<u32>,
 ) -> Result<(Vec<Link>, usize), Error> {
-    match attach_uprobes(prog, path, sites, false, pid) {
+    match attach_uprobes(prog, path, sites, at_return, pid) {
         Ok(links) => Ok((links, 0)),
         Err(error) if error.errno == ENOTSUPP && sites.len() > 1 => {
             let (left, right) = sites.split_at(sites.len() / 2);
-            let (mut links, mut refused) = attach_uprobes_if_possible(prog, path, left, pid)?;
-            let (more, also) = attach_uprobes_if_possible(prog, path, right, pid)?;
+            let (mut links, mut refused) = attach_uprobes_if_possible(prog, path, left, at_return, pid)?;
+            let (more, also) = attach_uprobes_if_possible(prog, path, right, at_return, pid)?;
             links.extend(more);
             refused += also;
             Ok((links, refused))

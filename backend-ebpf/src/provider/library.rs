@@ -16,9 +16,13 @@ pub const LIBRARY: &[LibraryPart<'static>] = &[
         text: include_str!("../../providers/process.d"),
     },
     LibraryPart { words: "fileinfo_t fds io:", text: include_str!("../../providers/files.d") },
-    LibraryPart { words: "io: bufinfo_t B_READ B_WRITE", text: include_str!("../../providers/io.d") },
     LibraryPart {
-        words: "ip: tcp: udp: connect- accept- state-change",
+        words: "io: bufinfo_t devinfo_t B_READ B_WRITE",
+        text: include_str!("../../providers/io.d"),
+    },
+    LibraryPart {
+        words: "ip: tcp: udp: connect- accept- state-change pktinfo_t csinfo_t ipinfo_t ifinfo_t ipv4info_t \
+            ipv6info_t udpinfo_t udpsinfo_t tcpinfo_t tcpsinfo_t tcplsinfo_t TCP_STATE_ tcp_state_string",
         text: include_str!("../../providers/net.d"),
     },
 ];

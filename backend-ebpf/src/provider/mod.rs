@@ -13,8 +13,9 @@ mod library;
 mod lockstat;
 mod net;
 pub mod pid;
+mod plockstat;
 mod proc;
-mod profile;
+pub mod profile;
 mod rawtp;
 mod sched;
 pub mod shelf;
@@ -26,7 +27,7 @@ pub mod virtual_probes;
 use crate::codegen::{ArgSource, Test};
 use crate::kernel::perf_event::{Counter, Rate};
 use crate::process::usdt_scan::{Scan, Scanner};
-use crate::symbols::recipe::Recipe;
+use crate::symbols::recipe::{LookWhen, Recipe};
 use duotrace_core::backend::ProbeMatch;
 use duotrace_core::diagnostic::Tag;
 use duotrace_core::probe::{Probe, ProbeArg, ProbeDesc, ProbeId, glob_match};
@@ -95,6 +96,21 @@ pub struct UserSite {
     pub at_entry: bool,
     /// A virtual probe's condition.
     pub condition: Option<Arc<Recipe>>,
+    /// Of a virtual probe at a return: where its function begins in the file.
+    pub returns_of: Option<u64>,
+    /// What is kept of the function's entry, for `condition` and `args`.
+    pub keep: Option<Keep>,
+    /// There is no such place, but threads are looked at.
+    pub look: Option<LookWhen>,
+}
+
+/// What a probe at a function's return wants of its entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keep {
+    /// Offset in the file of the entry.
+    pub offset: u64,
+    pub function: String,
+    pub value: Arc<Recipe>,
 }
 
 /// A probe and what it stands on.
@@ -113,7 +129,7 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 20] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
@@ -132,6 +148,7 @@ const ROWS: [Row; 19] = [
     Row { name: "rawtp", find: rawtp::find },
     Row { name: "sdt", find: |_| {} },
     Row { name: "pidNNN", find: pid::find },
+    Row { name: "plockstatNNN", find: plockstat::find },
     Row { name: "*NNN", find: usdt::find },
 ];
 

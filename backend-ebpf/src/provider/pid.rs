@@ -108,6 +108,9 @@ fn probes(pid: u32, sites: Vec<PidSite>) -> Vec<([String; 3], How)> {
             args: Arc::clone(args),
             at_entry: site.probe == PidProbe::Entry,
             condition: None,
+            returns_of: None,
+            keep: None,
+            look: None,
         };
         let name = site.name();
         let key = [site.module, site.function, name];

@@ -8,7 +8,7 @@ use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, SiteGroup, Targ
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
-use duotrace_core::ir::Program;
+use duotrace_core::ir::{Program, Ty, Variable};
 use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::ProbeDesc;
 use std::collections::BTreeMap;
@@ -20,7 +20,9 @@ pub type Maps = BTreeMap<u32, Map>;
 pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> Result<Target, BackendError> {
     let ncpu = cpus::possible().map_err(system)?.len() as u32;
     // A few milliseconds, so only for scripts that gain from it.
-    let offsets = match KernelOffsets::wanted(program) || groups.iter().any(|group| group.task.is_some()) {
+    let offsets = match KernelOffsets::wanted(program)
+        || groups.iter().any(|group| group.task.is_some() || group.looks_at.is_some())
+    {
         true => Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default(),
         false => KernelOffsets::default(),
     };
@@ -28,6 +30,7 @@ pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> R
         ncpu,
         global_ctx: release().is_some_and(|release| release >= (6, 8)),
         isa_v4: features.has(Feature::IsaV4),
+        watches_switches: offsets.pid.is_some() && features.has(Feature::TaskStorage),
         offsets,
     })
 }
@@ -80,6 +83,17 @@ pub fn check_sizes(program: &Program, options: &Options) -> Result<(), BackendEr
     let bufsize = options.number(opt::BUFSIZE);
     let largest = program.clauses.iter().map(|clause| u64::from(clause.record.size)).max().unwrap_or(0);
     if largest.next_multiple_of(8) + RECORD_OVERHEAD > bufsize {
+        return Err(BackendError::new("Enabling exceeds size of buffer"));
+    }
+    // An associative array that cannot hold one element would lose them all.
+    let dynvarsize = options.number(opt::DYNVARSIZE);
+    let bytes = |ty: &Ty| match ty {
+        Ty::Str => u64::from(program.strsize),
+        Ty::Bytes(bytes) => u64::from(*bytes),
+        _ => 8,
+    };
+    let element = |var: &Variable| Some(bytes(&var.ty) + var.key.as_ref()?.iter().map(bytes).sum::<u64>());
+    if program.variables.iter().filter_map(element).any(|bytes| bytes > dynvarsize) {
         return Err(BackendError::new("Enabling exceeds size of buffer"));
     }
     Ok(())
@@ -138,7 +152,7 @@ fn kind(hook: Hook, attach: Option<&Attach>, features: &Features) -> Result<Kind
 }
 
 /// The BTF id of a tracepoint's `btf_trace_NAME`.
-fn tracepoint_id(name: &str) -> Result<u32, BackendError> {
+pub(super) fn tracepoint_id(name: &str) -> Result<u32, BackendError> {
     let found = Btf::vmlinux().and_then(|btf| btf.find(&[btf::Kind::Typedef], &format!("btf_trace_{name}")));
     match found {
         Some(entry) => Ok(entry.id),

@@ -5,14 +5,17 @@
 //! `gate` makes them wait.
 
 mod banks;
+mod copyout;
 mod gate;
 mod later;
 mod load;
 mod plan;
 mod running;
+mod switches;
 mod symbols;
 mod sys;
 mod tables;
+mod threads;
 mod values;
 
 #[cfg(test)]
@@ -96,6 +99,10 @@ impl Backend for Ebpf {
             &self.features,
         )?;
         Ok(Box::new(session))
+    }
+
+    fn check(&mut self, program: &Program, options: &Options) -> Result<(), LoadError> {
+        running::Running::check(program, options, &self.registry.known, &self.features)
     }
 }
 

@@ -1,12 +1,12 @@
 //! From clauses and their probes to as few BPF programs as can serve them, and where each is attached.
 
 use crate::codegen::layout::{walk, walk_body};
-use crate::codegen::{ArgSource, ErrorProbe, Hook, PidFilter, ProbeIdentity, Service, SiteGroup};
+use crate::codegen::{ArgSource, ErrorProbe, Hook, Kept, PidFilter, ProbeIdentity, Service, SiteGroup};
 use crate::kernel::link::{KernelSite, Site};
 use crate::kernel::perf_event::{Counter, Rate};
-use crate::provider::{self, How, Known, UserSite, usdt};
-use crate::symbols::recipe::Recipe;
-use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program};
+use crate::provider::{self, How, Keep, Known, UserSite, usdt};
+use crate::symbols::recipe::{LookWhen, Recipe};
+use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program, Ty};
 use duotrace_core::probe::ProbeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -37,6 +37,8 @@ pub enum Attach {
     Uprobes {
         pid: Option<u32>,
         files: BTreeMap<Arc<PathBuf>, Vec<Site>>,
+        /// The sites are entries of functions whose returns are meant.
+        at_return: bool,
     },
 }
 
@@ -63,8 +65,11 @@ struct Key {
     args: Vec<ArgSource>,
     filter: PidFilter,
     at_entry: bool,
+    at_return: bool,
     provider_pid: bool,
     condition: Option<Arc<Recipe>>,
+    keep: Option<Kept>,
+    looks_at: Option<u64>,
     /// BEGIN, END and raw tracepoints have a program of their own.
     alone: Option<ProbeId>,
 }
@@ -78,6 +83,10 @@ pub struct Plan {
     /// The clauses of ERROR.
     pub errors: Option<ErrorProbe>,
     index: HashMap<Key, usize>,
+    /// Functions and values whose words in `layout::KEPT` are taken.
+    kept: Vec<(String, Arc<Recipe>)>,
+    /// Does the script want stacks of processes?
+    walks_stacks: bool,
     probes: Vec<BTreeSet<ProbeId>>,
     /// Arguments that each clause reads.
     used: Vec<BTreeSet<usize>>,
@@ -98,7 +107,11 @@ struct Wanted<'a> {
 impl Plan {
     /// Plans a script. `known` knows every probe that the program names.
     pub fn new<'a>(program: &Program, known: &dyn Fn(ProbeId) -> Option<&'a Known>) -> Plan {
-        let mut plan = Plan { used: program.clauses.iter().map(used_args).collect(), ..Plan::default() };
+        let mut plan = Plan {
+            used: program.clauses.iter().map(used_args).collect(),
+            walks_stacks: walks_stacks(program),
+            ..Plan::default()
+        };
         let mut wanted: Vec<Wanted<'_>> = Vec::new();
         let mut by_probe: HashMap<ProbeId, usize> = HashMap::new();
         let mut by_point: Vec<(Arc<usdt::Point>, usize)> = Vec::new();
@@ -161,6 +174,8 @@ impl Plan {
             provider_pid: false,
             at_entry: false,
             condition: None,
+            looks_at: None,
+            keep: None,
         });
         self.attach.push(attach);
         self.probes.push(BTreeSet::new());
@@ -250,8 +265,11 @@ impl Plan {
                     args: self.trimmed(clauses, args),
                     filter: PidFilter::Any,
                     at_entry: !at_return,
+                    at_return: *at_return,
                     provider_pid: false,
                     condition: None,
+                    looks_at: None,
+                    keep: None,
                     alone: None,
                 };
                 let attach = Attach::Kprobes { at_return: *at_return, sites: Vec::new() };
@@ -266,8 +284,12 @@ impl Plan {
                 }
             }
             How::Usdt { pid, point } => {
+                let pid = (!everywhere).then_some(*pid);
                 for site in &point.sites {
-                    self.uprobe(site, clauses, (!everywhere).then_some(*pid), true, id);
+                    match site.look {
+                        Some(when) => self.look(point, site, when, clauses, pid, id),
+                        None => self.uprobe(site, clauses, pid, true, id),
+                    }
                 }
             }
         }
@@ -289,24 +311,104 @@ impl Plan {
         provider_pid: bool,
         id: ProbeId,
     ) {
+        // The kernel single-steps `ret`, which costs many times what its own way to see a return does; but that one puts
+        // another return address on the stack, at which a walk of frames ends.
+        let at_return = site.returns_of.is_some() && !self.walks_stacks;
+        let keep = site.keep.as_ref().map(|keep| self.keep(keep, &site.path, pid, id));
         let key = Key {
             hook: Hook::Uprobe,
             clauses: clauses.to_vec(),
             args: self.trimmed(clauses, &site.args),
             filter: pid.map_or(PidFilter::Any, PidFilter::Pid),
             at_entry: site.at_entry,
+            at_return,
             provider_pid,
             condition: site.condition.clone(),
+            keep,
+            looks_at: None,
             alone: None,
         };
-        let at = self.by_key(key, id, Attach::Uprobes { pid, files: BTreeMap::new() });
+        let at = self.by_key(key, id, Attach::Uprobes { pid, files: BTreeMap::new(), at_return });
         if let Some(Attach::Uprobes { files, .. }) = self.attach.get_mut(at) {
-            files.entry(Arc::clone(&site.path)).or_default().push(Site {
-                offset: site.offset,
+            let sites = files.entry(Arc::clone(&site.path)).or_default();
+            let place = Site {
+                offset: if at_return { site.returns_of.unwrap_or(site.offset) } else { site.offset },
                 ref_ctr_offset: site.semaphore,
                 cookie: u64::from(site.within) << 32 | u64::from(id.0),
-            });
+            };
+            // All returns of a function are one place then.
+            if !at_return || !sites.contains(&place) {
+                sites.push(place);
+            }
         }
+    }
+
+    /// Looks at the threads of a file's processes.
+    fn look(
+        &mut self,
+        point: &usdt::Point,
+        site: &UserSite,
+        when: LookWhen,
+        clauses: &[ClauseId],
+        pid: Option<u32>,
+        id: ProbeId,
+    ) {
+        let (hook, attach) = match when {
+            LookWhen::Profile => (Hook::PerfEvent, Attach::Timers(Vec::new())),
+            LookWhen::OffCpu => (Hook::RawTracepoint, Attach::RawTracepoint("sched_switch".to_owned())),
+        };
+        let key = Key {
+            hook,
+            clauses: clauses.to_vec(),
+            args: self.trimmed(clauses, &site.args),
+            filter: pid.map_or(PidFilter::Any, PidFilter::Pid),
+            at_entry: false,
+            at_return: false,
+            provider_pid: true,
+            condition: site.condition.clone(),
+            keep: None,
+            looks_at: Some(point.number()),
+            alone: (when == LookWhen::OffCpu).then_some(id),
+        };
+        let at = self.by_key(key, id, attach);
+        if let Some(Attach::Timers(timers)) = self.attach.get_mut(at)
+            && let Some(rate) = provider::profile::rate(&point.name)
+        {
+            timers.push(Timer { ticks: Ticks::Clock(rate), every_cpu: true, probe: id });
+        }
+    }
+
+    /// Plants what keeps something at a function's entry, for its returns: before these, so that no return finds nothing
+    /// that it should find.
+    fn keep(&mut self, keep: &Keep, path: &Arc<PathBuf>, pid: Option<u32>, id: ProbeId) -> Kept {
+        let word = (keep.function.clone(), Arc::clone(&keep.value));
+        let slot = self.kept.iter().position(|other| *other == word).unwrap_or_else(|| {
+            self.kept.push(word);
+            self.kept.len() - 1
+        });
+        let slot = slot as u32;
+        let key = Key {
+            hook: Hook::Uprobe,
+            clauses: Vec::new(),
+            args: Vec::new(),
+            filter: pid.map_or(PidFilter::Any, PidFilter::Pid),
+            at_entry: true,
+            at_return: false,
+            provider_pid: false,
+            condition: Some(Arc::clone(&keep.value)),
+            keep: Some(Kept { slot, stores: true }),
+            looks_at: None,
+            alone: None,
+        };
+        let at = self.by_key(key, id, Attach::Uprobes { pid, files: BTreeMap::new(), at_return: false });
+        if let Some(Attach::Uprobes { files, .. }) = self.attach.get_mut(at) {
+            let sites = files.entry(Arc::clone(path)).or_default();
+            // A function has one entry and several returns.
+            if !sites.iter().any(|site| site.offset == keep.offset) {
+                sites.push(Site { offset: keep.offset, ref_ctr_offset: 0, cookie: u64::from(id.0) });
+            }
+        }
+        Kept { slot, stores: false }
     }
 
     /// The arguments that the clauses read; what none of them reads must not make programs differ.
@@ -342,8 +444,11 @@ impl Plan {
             args,
             filter: PidFilter::Any,
             at_entry: false,
+            at_return: false,
             provider_pid: false,
             condition: None,
+            keep: None,
+            looks_at: None,
             alone,
         };
         self.by_key(key, id, attach)
@@ -371,6 +476,8 @@ impl Plan {
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,
                     condition: key.condition.clone(),
+                    keep: key.keep,
+                    looks_at: key.looks_at,
                 });
                 self.attach.push(attach);
                 self.probes.push(BTreeSet::new());
@@ -393,6 +500,13 @@ impl Plan {
             }
         }
     }
+}
+
+/// Does any record or key hold a stack of a process?
+fn walks_stacks(program: &Program) -> bool {
+    let fields = program.clauses.iter().flat_map(|clause| &clause.record.fields).map(|field| field.ty);
+    let keys = program.aggregations.iter().flat_map(|agg| &agg.key).copied();
+    fields.chain(keys).any(|ty| matches!(ty, Ty::Stack(spec) if spec.user))
 }
 
 /// Which `argN` a clause reads.

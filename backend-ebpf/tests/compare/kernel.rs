@@ -62,6 +62,8 @@ pub fn run(
         at_entry: false,
         guard: Vec::new(),
         condition: None,
+        keep: None,
+        looks_at: None,
         task: None,
         service: None,
     }];
