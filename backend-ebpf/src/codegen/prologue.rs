@@ -205,6 +205,9 @@ impl Gen<'_> {
         self.asm.store(Size::DW, Reg::R10, FRAME_PTR - 8, Reg::R7);
         self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR);
         self.frame_store_imm(self.plan.strtok_at, -1);
+        if self.plan.uses_scratch {
+            self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
+        }
         for id in used {
             let Some(VarPlace::Local(at)) = self.plan.vars.get(id as usize).cloned() else { continue };
             let ty = self.input.program.variables.get(id as usize).map_or(Ty::I64, |var| var.ty);
@@ -234,8 +237,9 @@ impl Gen<'_> {
             self.array_lookup(layout::FRAMES);
             self.asm.jump_if(Cond::Eq, Reg::R0, 0, leave);
             self.asm.mov(Reg::R7, Reg::R0);
-            if self.plan.uses_scratch {
-                // Scratch memory is the clause's: a pointer that another clause left is a bad address.
+            if layout::allocates(clause) {
+                // Each clause has all of it. What one has left there stays for those of the same firing that take none:
+                // scripts keep `self->r = (struct x *)copyin(...)` for the next clause.
                 self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
             }
         }
@@ -293,7 +297,8 @@ impl Gen<'_> {
     /// Does the predicate read the clock; does only the rest?
     fn wants_clock(&self, clause: &Clause) -> (bool, bool) {
         let mut found = false;
-        let clock = |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp));
+        let clock =
+            |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp | Builtin::Vtimestamp));
         clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut |expr| found |= clock(expr)));
         let early = found;
         layout::walk_body(&clause.body, &mut |expr| found |= clock(expr));
