@@ -7,4 +7,4 @@ fbt::vfs_read:entry /pid == $target && arg2 == 100 && !n++/ { stack(1); sym(call
 --- stdout regex
 
  +vmlinux`ksys_read\+0x[0-9a-f]+
-vmlinux`ksys_read *
+ *vmlinux`ksys_read *
