@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,24 @@ static void *contend(void *parent)
 	return NULL;
 }
 
+/* A child in a container of its own, which asks five times for its parent. */
+static int container(void)
+{
+	if (unshare(CLONE_NEWPID | CLONE_NEWUTS))
+		return 77;
+	pid_t child = fork();
+	if (child == 0) {
+		if (sethostname("box", 3))
+			_exit(1);
+		for (int i = 0; i < 5; i++)
+			syscall(SYS_getppid);
+		_exit(getpid() == 1 ? 0 : 1);
+	}
+	int status = 1;
+	waitpid(child, &status, 0);
+	return status != 0;
+}
+
 static void handle(int signal)
 {
 	(void)signal;
@@ -137,6 +156,8 @@ int main(int argc, char **argv)
 		madvise(pages, 1000 * 4096, MADV_NOHUGEPAGE);
 		for (int i = 0; i < 1000; i++)
 			pages[i * 4096] = 1;
+	} else if (!strcmp(what, "container")) {
+		return container();
 	} else if (!strcmp(what, "locks")) {
 		pid_t parent = getppid();
 		pthread_t threads[4];

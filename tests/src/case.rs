@@ -21,7 +21,7 @@
 //! | `after` | a program that starts when the tracer has printed a line |
 //! | `stop` | the signal (INT, TERM, HUP) sent to the tracer when the program of `before` or `after` has ended, or, without one, when it has printed a line |
 //! | `status` | the exit status (0) |
-//! | `needs` | `bpf` (when not given), `nothing` (the front end alone) |
+//! | `needs` | `bpf` (when not given), `nothing` (the front end alone), `functions` (a kernel whose functions can be probed), `no functions` (one whose cannot) |
 //! | `timeout` | in seconds (20) |
 //!
 //! | section | |
@@ -45,7 +45,7 @@ use regex_lite::Regex;
 
 use crate::process::{Running, run, start};
 use crate::programs::{no_programs, program, programs};
-use crate::{Scratch, duotrace, no_bpf};
+use crate::{Scratch, duotrace, no_bpf, no_functions};
 
 /// A case as it stands in its file.
 pub struct Case {
@@ -124,6 +124,10 @@ impl Case {
         let programs = if traced { no_programs() } else { None };
         let bpf = match self.key("needs") {
             "nothing" => None,
+            "functions" if no_functions() => {
+                Some("the kernel's functions cannot be probed (no kprobes)".into())
+            }
+            "no functions" if !no_functions() => Some("the kernel's functions can be probed".into()),
             _ => no_bpf(),
         };
         bpf.or(programs)

@@ -99,3 +99,8 @@ pub fn no_bpf() -> Option<String> {
     }
     None
 }
+
+/// Has the kernel no kprobes? Where it has, its functions can be probed in one way or another.
+pub fn no_functions() -> bool {
+    !Path::new("/sys/bus/event_source/devices/kprobe").exists()
+}

@@ -62,7 +62,7 @@ impl Gen<'_> {
                 self.alu(Alu::Add, Reg::R0, Reg::R3);
             }
             // As a number: what the verifier knows as a pointer could not be calculated with.
-            ArgSource::Ctx(word) if self.group.hook == Hook::BtfTracepoint => {
+            ArgSource::Ctx(word) if self.group.hook.is_typed() => {
                 self.asm.mov(Reg::R3, Reg::R6);
                 self.alu(Alu::Add, Reg::R3, i32::from(word * 8));
                 self.emit(Insn::st(Size::DW, Reg::R10, slot::BUFFER, 0));
@@ -136,6 +136,7 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R0, 0);
                 self.asm.bind(end);
             }
+            ArgSource::CurrentTask => self.asm.call(Helper::GetCurrentTask),
             ArgSource::Wait(what) => self.wait(what),
             // A recipe is a whole argument: `arg` lowers it.
             ArgSource::Recipe(_) | ArgSource::Absent => self.asm.mov(Reg::R0, 0),
@@ -172,7 +173,7 @@ impl Gen<'_> {
                 }
             }
             Hook::SysEnter | Hook::SysExit => self.kernel_register(offset & !7),
-            Hook::TestRun | Hook::RawTracepoint | Hook::BtfTracepoint | Hook::Kprobe => {
+            Hook::TestRun | Hook::RawTracepoint | Hook::BtfTracepoint | Hook::Function | Hook::Kprobe => {
                 self.asm.mov(Reg::R0, 0)
             }
         }

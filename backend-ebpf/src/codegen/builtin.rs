@@ -136,6 +136,9 @@ impl Gen<'_> {
             Builtin::Epid => self.epid(),
             Builtin::Id => self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::PROBE),
             Builtin::Errno => self.errno(),
+            Builtin::Caller if matches!(self.group.hook, Hook::Function | Hook::Kprobe) => {
+                self.kernel_caller()
+            }
             Builtin::Caller => self.kernel_pc(),
             Builtin::Ucaller => self.user_caller(),
             Builtin::Ipl | Builtin::CpuChip => self.asm.mov(Reg::R0, 0),
@@ -146,7 +149,8 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R1, Reg::R6);
                 self.frame_ptr(Reg::R2, at);
                 self.asm.mov(Reg::R3, 127 * 8);
-                self.asm.mov(Reg::R4, if builtin == Builtin::Ustackdepth { 1 << 8 } else { 0 });
+                self.asm
+                    .mov(Reg::R4, if builtin == Builtin::Ustackdepth { 1 << 8 } else { self.own_frames() });
                 self.asm.call(Helper::GetStack);
                 self.free_temps(mark);
                 let fine = self.asm.label();
@@ -214,6 +218,27 @@ impl Gen<'_> {
         Ok(())
     }
 
+    /// The name of the container: what it calls its host, if it has process numbers of its own; else `global`.
+    fn zone_name(&mut self, to: u32, span: Span) -> Res {
+        let Some(zone) = self.input.target.offsets.zone else {
+            return self.unsupported(span, "zonename on a kernel without BTF");
+        };
+        let (global, end) = (self.asm.label(), self.asm.label());
+        self.chase(&[zone.thread_pid, zone.level]);
+        self.emit(Insn::mov32(Reg::R0, Reg::R0));
+        self.asm.jump_if(Cond::Eq, Reg::R0, 0, global);
+        self.chase(&[zone.nsproxy, zone.uts_ns]);
+        self.alu(Alu::Add, Reg::R0, zone.nodename as i32);
+        self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
+        self.string_read(to, 64, None, Helper::ProbeReadKernelStr);
+        self.finish_string(to, false);
+        self.asm.jump(end);
+        self.asm.bind(global);
+        self.string_constant(b"global", to);
+        self.asm.bind(end);
+        Ok(())
+    }
+
     /// The name of the `struct path` at the address in `R0`.
     pub fn path_name(&mut self, to: u32, span: Span) -> Res {
         if self.input.target.offsets.paths.is_none() {
@@ -260,10 +285,7 @@ impl Gen<'_> {
                 self.alu(Alu::Add, Reg::R0, path as i32);
                 return self.path_name(to, span);
             }
-            Builtin::Zonename => {
-                self.string_constant(b"global", to);
-                return Ok(());
-            }
+            Builtin::Zonename => return self.zone_name(to, span),
             Builtin::Probeprov => 0,
             Builtin::Probemod => 1,
             Builtin::Probefunc => 2,
@@ -412,6 +434,17 @@ impl Gen<'_> {
         self.asm.bind(good);
         self.asm.mov(Reg::R0, 0);
         self.asm.bind(end);
+    }
+
+    /// `R0 =` where the probed kernel function returns to: the first frame of the stack, or 0.
+    fn kernel_caller(&mut self) {
+        self.emit(Insn::st(Size::DW, Reg::R10, slot::BUFFER, 0));
+        self.asm.mov(Reg::R1, Reg::R6);
+        self.slot_ptr(Reg::R2, slot::BUFFER);
+        self.asm.mov(Reg::R3, 8);
+        self.asm.mov(Reg::R4, self.own_frames());
+        self.asm.call(Helper::GetStack);
+        self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::BUFFER);
     }
 
     /// `R0 =` the kernel address that a profile probe interrupted, else 0.

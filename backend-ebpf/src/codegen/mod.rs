@@ -62,10 +62,19 @@ pub enum Hook {
     PerfEvent,
     /// Any other raw tracepoint: ctx[n] = n-th argument.
     RawTracepoint,
-    /// A raw tracepoint, or a function's entry or return, whose arguments the verifier knows the types of.
+    /// A raw tracepoint whose arguments the verifier knows the types of.
     BtfTracepoint,
+    /// The same for a kernel function: ctx[n] = n-th argument, then what it returns.
+    Function,
     /// Entry or return of a kernel function: context is the kernel's `struct pt_regs` there.
     Kprobe,
+}
+
+impl Hook {
+    /// Does the verifier know what the context's words point to?
+    pub fn is_typed(self) -> bool {
+        matches!(self, Hook::BtfTracepoint | Hook::Function)
+    }
 }
 
 /// How a program learns which probe fired.
@@ -142,6 +151,8 @@ pub enum ArgSource {
     Select(Box<Test>, Box<ArgSource>, Box<ArgSource>),
     /// Is the current thread the first of its process?
     MainThread,
+    /// The current thread's `struct task_struct`.
+    CurrentTask,
     /// Of the wait for a lock that ends here.
     Wait(Wait),
     /// The argument does not exist: reads as 0.
@@ -317,6 +328,8 @@ pub struct KernelOffsets {
     pub thread_pointer: Option<u32>,
     /// For `sid`, `pgid`, `psargs`.
     pub process: Option<ProcessOffsets>,
+    /// For `zonename`.
+    pub zone: Option<ZoneOffsets>,
     /// For `cwd`, `root`, `d_path()`.
     pub paths: Option<PathOffsets>,
 }
@@ -333,6 +346,18 @@ pub struct ProcessOffsets {
     pub mm: u32,
     pub arg_start: u32,
     pub arg_end: u32,
+}
+
+/// What leads from a task to the name of its container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneOffsets {
+    /// `task->thread_pid`, and `pid->level`: how deep its pid namespace is.
+    pub thread_pid: u32,
+    pub level: u32,
+    /// `task->nsproxy->uts_ns`, and in it `name.nodename`.
+    pub nsproxy: u32,
+    pub uts_ns: u32,
+    pub nodename: u32,
 }
 
 /// What leads from a task to its directories, and from a `struct path` up to the root.

@@ -3,7 +3,7 @@
 //! Reading that costs a few milliseconds, so it is worth it only for a
 //! script that asks for what needs it: [`KernelOffsets::wanted`].
 
-use super::{KernelOffsets, PathOffsets, ProcessOffsets};
+use super::{KernelOffsets, PathOffsets, ProcessOffsets, ZoneOffsets};
 use crate::btf::Btf;
 use duotrace_core::ir::{Builtin, ExprKind, Program, Subroutine};
 
@@ -17,14 +17,15 @@ impl KernelOffsets {
                     expr.kind,
                     ExprKind::Builtin(
                         Builtin::Ppid
+                            | Builtin::Euid
+                            | Builtin::Zonename
+                            | Builtin::Egid
                             | Builtin::Vtimestamp
                             | Builtin::Execname
                             | Builtin::Threadname
                             | Builtin::Sid
                             | Builtin::Pgid
                             | Builtin::Psargs
-                            | Builtin::Euid
-                            | Builtin::Egid
                             | Builtin::Cwd
                             | Builtin::Root
                     ) | ExprKind::Call(Subroutine::Progenyof | Subroutine::DPath, _)
@@ -51,6 +52,7 @@ impl KernelOffsets {
             egid: at(btf, "cred", "egid"),
             thread_pointer: task("thread.fsbase"),
             process: process(btf),
+            zone: zone(btf),
             paths: paths(btf),
         }
     }
@@ -68,6 +70,16 @@ fn process(btf: &Btf) -> Option<ProcessOffsets> {
         mm: at(btf, "task_struct", "mm")?,
         arg_start: at(btf, "mm_struct", "arg_start")?,
         arg_end: at(btf, "mm_struct", "arg_end")?,
+    })
+}
+
+fn zone(btf: &Btf) -> Option<ZoneOffsets> {
+    Some(ZoneOffsets {
+        thread_pid: at(btf, "task_struct", "thread_pid")?,
+        level: at(btf, "pid", "level")?,
+        nsproxy: at(btf, "task_struct", "nsproxy")?,
+        uts_ns: at(btf, "nsproxy", "uts_ns")?,
+        nodename: at(btf, "uts_namespace", "name.nodename")?,
     })
 }
 
@@ -110,6 +122,7 @@ mod tests {
             offsets.egid,
         ];
         assert!(all.iter().all(Option::is_some), "{offsets:?}");
+        assert!(offsets.zone.is_some(), "{offsets:?}");
         assert!(offsets.process.is_some() && offsets.paths.is_some(), "{offsets:?}");
         assert_eq!(offsets.tgid, offsets.pid.map(|pid| pid + 4));
     }

@@ -55,7 +55,7 @@ impl Gen<'_> {
     /// A clause's function: context, frame number, probe, upper half of the cookie.
     pub fn declare_clause(&mut self, name: &str) -> FuncId {
         // What the verifier knows of a typed context it only knows within one program.
-        let typed = self.group.hook == Hook::BtfTracepoint;
+        let typed = self.group.hook.is_typed();
         let linkage = if self.input.target.global_ctx && !typed { Linkage::Global } else { Linkage::Static };
         self.asm.declare(name, linkage, &[Arg::Ctx, Arg::Scalar, Arg::Scalar, Arg::Scalar])
     }

@@ -126,7 +126,7 @@ impl Gen<'_> {
         }
         self.frame_ptr(Reg::R2, at);
         self.asm.mov(Reg::R3, bytes as i32);
-        self.asm.mov(Reg::R4, if spec.user { USER_STACK } else { 0 });
+        self.asm.mov(Reg::R4, if spec.user { USER_STACK } else { self.own_frames() });
         self.asm.call(if self.group.task.is_some() { Helper::GetTaskStack } else { Helper::GetStack });
         let fine = self.asm.label();
         self.asm.jump_if(Cond::SGe, Reg::R0, 0, fine);
@@ -137,6 +137,22 @@ impl Gen<'_> {
         self.frame_store(Size::DW, to, Reg::R0);
         self.asm.bind(walked);
         Ok(())
+    }
+
+    /// Frames at the top of the kernel's stack that are not the probe's: of its program and of what called that, and the
+    /// probed function, for `stack()` begins with its caller.
+    pub fn own_frames(&self) -> i32 {
+        match self.group.hook {
+            // These begin with the registers that the probe interrupted.
+            Hook::PerfEvent | Hook::Uprobe => 0,
+            Hook::Kprobe => 1,
+            Hook::BtfTracepoint if self.group.task.is_some() => 0,
+            // The entry, the clause, and `bpf_trace_runN` or nothing.
+            Hook::TestRun => 2,
+            Hook::RawTracepoint | Hook::SysEnter | Hook::SysExit | Hook::BtfTracepoint => 3,
+            // The trampoline, the function.
+            Hook::Function => 4,
+        }
     }
 
     /// Walks the user stack by the tables of the process, if it has any, and goes to `walked`.

@@ -5,6 +5,7 @@
 //! named; a listing shows one for each event that this machine counts.
 
 use super::{How, Search};
+use crate::codegen::ArgSource;
 use crate::kernel::perf_event::{self, Counter};
 use duotrace_core::probe::is_glob;
 use std::borrow::Cow;
@@ -166,6 +167,11 @@ fn has_pmu() -> bool {
         .any(|name| std::path::Path::new("/sys/bus/event_source/devices").join(name).exists())
 }
 
+/// Like a profile probe: `arg0` in the kernel, `arg1` in the program.
+fn how(counter: Counter) -> How {
+    How::Counter { counter, args: vec![ArgSource::KernelPc, ArgSource::UserPc] }
+}
+
 pub fn find(search: &mut Search<'_>) {
     let wanted = search.desc.name.clone();
     if !search.is_provider("cpc") || !search.desc.matches("cpc", "", "", &wanted) {
@@ -178,7 +184,7 @@ pub fn find(search: &mut Search<'_>) {
     let named = !search.desc.provider.is_empty();
     match parse(&wanted) {
         Ok(counter) => match refusal(&wanted, counter) {
-            None => search.add(["cpc", "", "", &wanted], None, How::Counter(counter)),
+            None => search.add(["cpc", "", "", &wanted], None, how(counter)),
             Some(note) => search.notes.push(note),
         },
         Err(note) if named => search.notes.push(format!("{wanted}: {note}")),
@@ -201,7 +207,7 @@ fn list(search: &mut Search<'_>) {
         seen.push((type_, config));
         let counter = Counter { type_, config, period: LISTED, user: true, kernel: true };
         if (type_ == SOFTWARE || pmu) && refusal(&name, counter).is_none() {
-            search.add(["cpc", "", "", &name], None, How::Counter(counter));
+            search.add(["cpc", "", "", &name], None, how(counter));
         }
     }
 }

@@ -53,7 +53,7 @@ pub enum How {
     /// A timer on one CPU (tick) or on each (profile).
     Timer { rate: Rate, every_cpu: bool },
     /// A counter on each CPU.
-    Counter(Counter),
+    Counter { counter: Counter, args: Vec<ArgSource> },
     /// A system call by number.
     Syscall { number: u32, at_return: bool },
     /// A kernel tracepoint by name.
@@ -129,7 +129,7 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 20] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
@@ -140,7 +140,8 @@ const ROWS: [Row; 19] = [
     Row { name: "tcp", find: |search| composite::find(search, "tcp", net::tcp) },
     Row { name: "udp", find: |search| composite::find(search, "udp", net::udp) },
     Row { name: "sysinfo", find: |search| composite::find(search, "sysinfo", counters::sysinfo) },
-    Row { name: "vminfo", find: |search| composite::find(search, "vminfo", counters::vminfo) },
+    Row { name: "vminfo", find: counters::find_vminfo },
+    Row { name: "mib", find: |search| composite::find(search, "mib", counters::mib) },
     Row { name: "lockstat", find: lockstat::find },
     Row { name: "cpc", find: cpc::find },
     Row { name: "fbt", find: fbt::find },

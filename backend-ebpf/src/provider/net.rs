@@ -17,17 +17,20 @@ fn protocol(btf: &Btf) -> Option<Test> {
     one_of(field(btf, word(0), "sk_buff", "protocol"), &PROTOCOLS)
 }
 
-/// The network header of the packet in the first word.
-fn header(btf: &Btf) -> Option<ArgSource> {
+/// The network header of the packet in the first word; of one that comes in it is where the data begin.
+fn header(btf: &Btf, tracepoint: &str) -> Option<ArgSource> {
+    if tracepoint == RECEIVE {
+        return field(btf, word(0), "sk_buff", "data");
+    }
     let head = field(btf, word(0), "sk_buff", "head")?;
     let offset = field(btf, word(0), "sk_buff", "network_header")?;
     Some(ArgSource::Sum(Box::new(head), Box::new(offset)))
 }
 
 /// The number of the protocol within an IPv4 packet, or an IPv6 packet without extensions.
-fn inner(btf: &Btf) -> Option<ArgSource> {
+fn inner(btf: &Btf, tracepoint: &str) -> Option<ArgSource> {
     let v6 = Test::is(field(btf, word(0), "sk_buff", "protocol")?, PROTOCOLS[1]);
-    let at = |offset| Some(header(btf)?.field(offset, 1, false));
+    let at = |offset| Some(header(btf, tracepoint)?.field(offset, 1, false));
     Some(ArgSource::Select(Box::new(v6), Box::new(at(6)?), Box::new(at(9)?)))
 }
 
@@ -54,7 +57,7 @@ pub fn ip(btf: &Btf) -> Vec<Composite> {
 pub fn udp(btf: &Btf) -> Vec<Composite> {
     let probe = |name, tracepoint| {
         packet(btf, name, tracepoint)
-            .when(is(inner(btf), IPPROTO_UDP))
+            .when(is(inner(btf, tracepoint), IPPROTO_UDP))
             .also("udpsinfo_t *", "struct sk_buff *")
             .also("udpinfo_t *", "struct sk_buff *")
     };
@@ -68,19 +71,20 @@ pub fn tcp(btf: &Btf) -> Vec<Composite> {
     const ACK: u32 = 0x10;
     let of_tcp = |name, tracepoint| {
         packet(btf, name, tracepoint)
-            .when(is(inner(btf), IPPROTO_TCP))
+            .when(is(inner(btf, tracepoint), IPPROTO_TCP))
             .also("tcpsinfo_t *", "struct sk_buff *")
             .also("tcpinfo_t *", "struct sk_buff *")
     };
     // Of an IPv4 header without options (20 bytes) or an IPv6 header (40): where the flags are.
-    let flags = |mask: u32| {
+    let flags = |tracepoint, mask: u32| {
         let v6 = Test::is(field(btf, word(0), "sk_buff", "protocol")?, PROTOCOLS[1]);
-        let at = |offset| Some(header(btf)?.field(offset, 1, false));
+        let at = |offset| Some(header(btf, tracepoint)?.field(offset, 1, false));
         let flags = ArgSource::Select(Box::new(v6), Box::new(at(40 + 13)?), Box::new(at(20 + 13)?));
         Some(ArgSource::Bits { from: Box::new(flags), shift: 0, mask })
     };
-    let with =
-        |name, tracepoint, mask, value: u32| of_tcp(name, tracepoint).when(is(flags(mask), value as i32));
+    let with = |name, tracepoint, mask, value: u32| {
+        of_tcp(name, tracepoint).when(is(flags(tracepoint, mask), value as i32))
+    };
     let state = |name, old: Option<i32>, new: Option<i32>| {
         // Of a change both states are asked for, and the socket still has the old one: see the library's translators.
         let connection = if (old, new) == (None, None) { "struct inet_sock *" } else { "struct sock *" };

@@ -99,6 +99,23 @@ pub fn check_sizes(program: &Program, options: &Options) -> Result<(), BackendEr
     Ok(())
 }
 
+/// Attaching takes the kernel its time for each place, and each of these pays when it is passed: many are rarely meant.
+pub fn check_probes(attach: &[Attach], options: &Options) -> Result<(), BackendError> {
+    let places = |attach: &Attach| match attach {
+        Attach::Uprobes { files, .. } => files.values().map(Vec::len).sum(),
+        Attach::Kprobes { sites, .. } => sites.len(),
+        _ => 1,
+    };
+    let (count, most) = (attach.iter().map(places).sum::<usize>() as u64, options.number(opt::MAXPROBES));
+    if count > most {
+        return Err(BackendError::new(format!(
+            "the script's probes are at {count} places, more than {most}: make its descriptions narrower, or allow \
+             more (-x maxprobes={count})"
+        )));
+    }
+    Ok(())
+}
+
 /// Creates the maps that are not there yet.
 ///
 /// Programs that come later may need larger scratch frames than the first: they get frames of their own, and
@@ -125,10 +142,10 @@ fn kind(hook: Hook, attach: Option<&Attach>, features: &Features) -> Result<Kind
         Hook::Uprobe => features.uprobe_kind(),
         Hook::PerfEvent => Kind::PerfEvent,
         Hook::TestRun | Hook::SysEnter | Hook::SysExit | Hook::RawTracepoint => Kind::RawTracepoint,
-        Hook::BtfTracepoint => match attach {
+        Hook::BtfTracepoint | Hook::Function => match attach {
+            Some(Attach::BtfTracepoint(name)) => Kind::TracepointBtf(tracepoint_id(name)?),
             Some(Attach::Function { id, at_return: false }) => Kind::Fentry(*id),
             Some(Attach::Function { id, at_return: true }) => Kind::Fexit(*id),
-            Some(Attach::BtfTracepoint(name)) => Kind::TracepointBtf(tracepoint_id(name)?),
             _ => return Err(BackendError::new("internal error: a typed program without a type")),
         },
     })

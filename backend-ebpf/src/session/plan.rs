@@ -205,10 +205,13 @@ impl Plan {
                 self.group(Hook::TestRun, clauses, &[], Some(id), id, attach);
             }
             How::Timer { rate, every_cpu } => {
-                self.timer(clauses, Timer { ticks: Ticks::Clock(*rate), every_cpu: *every_cpu, probe: id });
+                let args = [ArgSource::KernelPc, ArgSource::UserPc];
+                let timer = Timer { ticks: Ticks::Clock(*rate), every_cpu: *every_cpu, probe: id };
+                self.timer(clauses, &args, timer);
             }
-            How::Counter(counter) => {
-                self.timer(clauses, Timer { ticks: Ticks::Counter(*counter), every_cpu: true, probe: id });
+            How::Counter { counter, args } => {
+                let timer = Timer { ticks: Ticks::Counter(*counter), every_cpu: true, probe: id };
+                self.timer(clauses, args, timer);
             }
             How::Syscall { number, at_return } => {
                 let at = match at_return {
@@ -253,7 +256,7 @@ impl Plan {
             }
             How::Function { id: function, at_return, args } => {
                 let attach = Attach::Function { id: *function, at_return: *at_return };
-                self.group(Hook::BtfTracepoint, clauses, args, Some(id), id, attach);
+                self.group(Hook::Function, clauses, args, Some(id), id, attach);
             }
             How::Kprobe { function, at_return, args } => {
                 let key = Key {
@@ -292,10 +295,9 @@ impl Plan {
         }
     }
 
-    fn timer(&mut self, clauses: &[ClauseId], timer: Timer) {
-        let args = [ArgSource::KernelPc, ArgSource::UserPc];
+    fn timer(&mut self, clauses: &[ClauseId], args: &[ArgSource], timer: Timer) {
         let attach = Attach::Timers(Vec::new());
-        let at = self.group(Hook::PerfEvent, clauses, &args, None, timer.probe, attach);
+        let at = self.group(Hook::PerfEvent, clauses, args, None, timer.probe, attach);
         if let Some(Attach::Timers(timers)) = self.attach.get_mut(at) {
             timers.push(timer);
         }

@@ -131,6 +131,7 @@ impl Running {
     ) -> Result<Running, LoadError> {
         let shelf = &known;
         let plan = Plan::new(program, &|id: ProbeId| shelf.get((id.0 as usize).checked_sub(1)?));
+        load::check_probes(&plan.attach, options)?;
         let input = Input {
             program,
             groups: &plan.groups,

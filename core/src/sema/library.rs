@@ -56,6 +56,13 @@ translator psinfo_t < int T > {
 	pr_fname = execname;
 	pr_psargs = __psargs;
 	pr_dmodel = 2;
+	/* In kilobytes. */
+	pr_size = curthread->mm == NULL ? 0 : curthread->mm->total_vm * 4;
+	/* A new program's stack begins with its arguments: their number, their addresses, NULL. */
+	pr_argc = curthread->mm == NULL ? 0 : *(int *)copyin(curthread->mm->start_stack, sizeof (int));
+	pr_argv = curthread->mm == NULL ? 0 : curthread->mm->start_stack + 8;
+	pr_envp = curthread->mm == NULL ? 0 :
+	    curthread->mm->start_stack + 8 * (2 + *(int *)copyin(curthread->mm->start_stack, sizeof (int)));
 	/* Linux has one task, project, pool, zone and contract: those of Solaris' global zone. */
 	pr_taskid = 0;
 	pr_projid = 0;
@@ -64,6 +71,7 @@ translator psinfo_t < int T > {
 	pr_zoneid = 0;
 	pr_contract = 0;
 };
+inline int PR_ISSYS = 0x1000;
 inline psinfo_t *curpsinfo = xlate <psinfo_t *> (0);
 "#,
     },
@@ -102,6 +110,8 @@ translator lwpsinfo_t < int T > {
 	pr_state = 6;
 	pr_sname = 'O';
 	pr_nice = curthread->static_prio - 120;
+	pr_oldpri = curthread->normal_prio;
+	pr_cpu = 0;
 	pr_pri = curthread->prio;
 	pr_clname = curthread->policy == 1 || curthread->policy == 2 ? "RT"
 	    : curthread->policy == 6 ? "DL" : "TS";
