@@ -14,7 +14,16 @@
  *
  * The table is not cut off after some number of rows: trunc() would choose different statements for each column.
  *
- * Example:
+ * Example (pgbench -M prepared, two clients):
+ *   2026 Nov 29 01:54:56
+ *      COUNT        AVG        CPU        MAX          SUM  STATEMENT
+ *        870        713         24      54924       620405  UPDATE pgbench_branches SET bbalance = bbalance +
+ *        870        626         24      64187       544707  UPDATE pgbench_tellers SET tbalance = tbalance +
+ *        870         14         14        404        12982  INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALU
+ *        870          1          1         44         1288  END;
+ *        869          5          5        181         5209  SELECT abalance FROM pgbench_accounts WHERE aid =
+ *        868         38         38        835        33043  UPDATE pgbench_accounts SET abalance = abalance +
+ *        868          1          1         20          948  BEGIN;
  */
 
 #pragma D option quiet
