@@ -5,7 +5,6 @@ import collections
 import fnmatch
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 
