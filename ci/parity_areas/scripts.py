@@ -5,7 +5,6 @@ import collections
 import fnmatch
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 
@@ -100,7 +99,9 @@ def deeds(name, path):
                 own = alone("dtrace(1)", args, cwd)
             else:
                 own = watched(attach(args, cwd, "^tick$", 2, ["dtrace(1)"]), words)["dtrace(1)"]
-            if agree(b, found(own, pattern), bound)[0] == "equal":
+            c = found(own, pattern)
+            # Nothing is an answer too, of a tracer that has run.
+            if agree(b, c, bound)[0] == "equal" or (own.status == 0 and not b and not c):
                 return "library", f"dtrace(1) says the same; {note}"
         return result, note
 
