@@ -80,6 +80,8 @@ pub(super) struct Func {
     pub frame: bool,
     /// Leaves the clause, `R0` set.
     pub leave: Label,
+    /// Where an inlined clause ends.
+    pub inlined: Option<Label>,
 }
 
 /// The table of source places that instructions are tagged with.
@@ -447,7 +449,18 @@ impl<'a> Gen<'a> {
         ] {
             self.asm.store(Size::DW, Reg::R7, field as i16, reg);
         }
-        self.asm.ret(super::fault::FAULTED);
+        self.answer(super::fault::FAULTED);
+    }
+
+    /// Leaves the clause.
+    pub fn answer(&mut self, value: i32) {
+        match self.f.inlined {
+            None => self.asm.ret(value),
+            Some(end) => {
+                self.asm.mov(Reg::R0, value);
+                self.asm.jump(end);
+            }
+        }
     }
 
     /// The function's state is new: a clause begins.
@@ -472,6 +485,7 @@ impl Func {
             span,
             frame: false,
             leave,
+            inlined: None,
         }
     }
 }

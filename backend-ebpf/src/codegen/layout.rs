@@ -94,8 +94,10 @@ pub mod drops {
     pub const STACK: u32 = 6;
     /// Faults within ERROR clauses: nobody else is told of them.
     pub const ERROR_FAULT: u32 = 7;
+    /// Returns that the kernel did not trace: too many traced calls were under way.
+    pub const RETURNS: u32 = 8;
     /// Then one for each aggregation.
-    pub const AGGREGATIONS: u32 = 8;
+    pub const AGGREGATIONS: u32 = 9;
 }
 
 /// Offsets in a frame.

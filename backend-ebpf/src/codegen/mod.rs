@@ -213,6 +213,8 @@ pub struct SiteGroup {
     pub provider_pid: bool,
     /// Is the first user frame's return address at [rsp] (function entry)? For `ucaller` and `ustack`.
     pub at_entry: bool,
+    /// Attached as a session to functions' entries, for what happens at their returns.
+    pub at_return: bool,
     /// A virtual probe's condition: where it is 0 nothing fired.
     pub condition: Option<Arc<Recipe>>,
 }
@@ -268,6 +270,18 @@ pub struct KernelOffsets {
     pub process: Option<ProcessOffsets>,
     /// For `cwd`, `root`, `d_path()`.
     pub paths: Option<PathOffsets>,
+    /// For returns that are traced from the entry.
+    pub returns: Option<ReturnOffsets>,
+}
+
+/// What a session needs to know of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReturnOffsets {
+    /// BTF id of `bpf_session_is_return`.
+    pub is_return: u32,
+    /// `task->utask`, and in it how many traced calls are under way.
+    pub utask: u32,
+    pub depth: u32,
 }
 
 /// What leads from a task to its group, session and arguments.
@@ -313,6 +327,8 @@ pub struct Target {
     pub global_ctx: bool,
     /// Sign-extending moves, `gotol` and the rest of ISA v4 (6.6).
     pub isa_v4: bool,
+    /// Links of many uprobes run programs only for the threads of their process.
+    pub links_filter: bool,
     /// Offsets of kernel structures.
     pub offsets: KernelOffsets,
 }
@@ -320,7 +336,13 @@ pub struct Target {
 impl Target {
     /// A kernel of which only the number of CPUs is known.
     pub fn oldest(ncpu: u32) -> Target {
-        Target { ncpu, global_ctx: false, isa_v4: false, offsets: KernelOffsets::default() }
+        Target {
+            ncpu,
+            global_ctx: false,
+            isa_v4: false,
+            links_filter: false,
+            offsets: KernelOffsets::default(),
+        }
     }
 }
 

@@ -65,6 +65,7 @@ fn target() -> Target {
         ncpu: cpus::possible().expect("cpus").len() as u32,
         global_ctx: true,
         isa_v4: true,
+        links_filter: false,
         offsets: *OFFSETS
             .get_or_init(|| crate::btf::Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default()),
     }
@@ -358,6 +359,7 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         guard: Vec::new(),
         task: None,
         at_entry: true,
+        at_return: false,
         condition: None,
     }
 }

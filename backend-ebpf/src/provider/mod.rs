@@ -82,6 +82,10 @@ pub struct UserSite {
     pub args: Arc<Vec<ArgSource>>,
     /// Is the return address at `[rsp]`?
     pub at_entry: bool,
+    /// Of a return: where in the file its function is entered, if it can be traced from there.
+    pub entry: Option<u64>,
+    /// Is it that entry, and means the return?
+    pub at_return: bool,
     /// A virtual probe's condition.
     pub condition: Option<Arc<Recipe>>,
 }

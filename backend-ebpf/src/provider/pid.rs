@@ -107,6 +107,8 @@ fn probes(pid: u32, sites: Vec<PidSite>) -> Vec<([String; 3], How)> {
             within: u32::try_from(site.offset).unwrap_or(u32::MAX),
             args: Arc::clone(args),
             at_entry: site.probe == PidProbe::Entry,
+            entry: site.entry,
+            at_return: false,
             condition: None,
         };
         let name = site.name();

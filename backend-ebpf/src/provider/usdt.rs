@@ -183,6 +183,8 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
             within: 0,
             args: Arc::new(args),
             at_entry: false,
+            entry: None,
+            at_return: false,
             condition: None,
         });
     }
@@ -212,6 +214,8 @@ fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recipes) -> User
         within: 0,
         args: Arc::new(recipes.args.iter().map(|arg| ArgSource::Recipe(Arc::clone(&arg.value))).collect()),
         at_entry: recipes.at_entry,
+        entry: None,
+        at_return: false,
         condition: recipes.when.clone(),
     }
 }

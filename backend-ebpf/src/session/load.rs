@@ -4,7 +4,7 @@ use super::plan::Attach;
 use super::system;
 use crate::btf::{self, Btf};
 use crate::codegen::layout;
-use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, SiteGroup, Target};
+use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, ReturnOffsets, SiteGroup, Target};
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
@@ -20,14 +20,23 @@ pub type Maps = BTreeMap<u32, Map>;
 pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> Result<Target, BackendError> {
     let ncpu = cpus::possible().map_err(system)?.len() as u32;
     // A few milliseconds, so only for scripts that gain from it.
-    let offsets = match KernelOffsets::wanted(program) || groups.iter().any(|group| group.task.is_some()) {
+    let mut offsets = match KernelOffsets::wanted(program) || groups.iter().any(|group| group.task.is_some())
+    {
         true => Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default(),
         false => KernelOffsets::default(),
     };
+    if groups.iter().any(|group| group.at_return) {
+        offsets.returns = Btf::vmlinux().and_then(ReturnOffsets::from_btf);
+    }
     Ok(Target {
         ncpu,
         global_ctx: release().is_some_and(|release| release >= (6, 8)),
         isa_v4: features.has(Feature::IsaV4),
+        // Before, they looked at the thread rather than the process (46ba0e49b642 "bpf: fix multi-uprobe PID filtering
+        // logic"); asked for only where a uprobe wants it.
+        links_filter: release().is_some_and(|release| release >= (6, 10))
+            && groups.iter().any(|group| group.hook == Hook::Uprobe)
+            && features.has(Feature::UprobeMulti),
         offsets,
     })
 }
@@ -105,8 +114,9 @@ pub fn create_maps(defs: &[MapDef], maps: &mut Maps) -> Result<(), BackendError>
     Ok(())
 }
 
-fn kind(hook: Hook, id: u32, features: &Features) -> Kind {
-    match hook {
+fn kind(group: &SiteGroup, id: u32, features: &Features) -> Kind {
+    match group.hook {
+        Hook::Uprobe if group.at_return => Kind::UprobeSession,
         Hook::Uprobe => features.uprobe_kind(),
         Hook::PerfEvent => Kind::PerfEvent,
         Hook::TestRun | Hook::SysEnter | Hook::SysExit | Hook::RawTracepoint => Kind::RawTracepoint,
@@ -144,7 +154,7 @@ pub fn load_programs(
             _ => 0,
         };
         let spec = ProgSpec {
-            kind: kind(group.hook, id, features),
+            kind: kind(group, id, features),
             name: &program.name,
             insns: &insns,
             functions: &program.code.functions,

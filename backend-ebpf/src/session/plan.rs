@@ -1,5 +1,6 @@
 //! From clauses and their probes to as few BPF programs as can serve them, and where each is attached.
 
+use super::returns::Returns;
 use crate::codegen::layout::{walk, walk_body};
 use crate::codegen::{ArgSource, ErrorProbe, Hook, PidFilter, ProbeIdentity, SiteGroup};
 use crate::kernel::link::Site;
@@ -46,6 +47,7 @@ struct Key {
     args: Vec<ArgSource>,
     filter: PidFilter,
     at_entry: bool,
+    at_return: bool,
     provider_pid: bool,
     condition: Option<Arc<Recipe>>,
     /// BEGIN, END and raw tracepoints have a program of their own.
@@ -64,6 +66,8 @@ pub struct Plan {
     probes: Vec<BTreeSet<ProbeId>>,
     /// Arguments that each clause reads.
     used: Vec<BTreeSet<usize>>,
+    /// How returns are traced.
+    returns: Returns,
     /// USDT probes that are attached in every process: the first process's number stands for all.
     pub everywhere: Vec<Arc<usdt::Point>>,
 }
@@ -78,8 +82,13 @@ struct Wanted<'a> {
 
 impl Plan {
     /// Plans a script. `known` knows every probe that the program names.
-    pub fn new<'a>(program: &Program, known: &dyn Fn(ProbeId) -> Option<&'a Known>) -> Plan {
-        let mut plan = Plan { used: program.clauses.iter().map(used_args).collect(), ..Plan::default() };
+    pub fn new<'a>(
+        program: &Program,
+        known: &dyn Fn(ProbeId) -> Option<&'a Known>,
+        returns: Returns,
+    ) -> Plan {
+        let used = program.clauses.iter().map(used_args).collect();
+        let mut plan = Plan { used, returns, ..Plan::default() };
         let mut wanted: Vec<Wanted<'_>> = Vec::new();
         let mut by_probe: HashMap<ProbeId, usize> = HashMap::new();
         let mut by_point: Vec<(Arc<usdt::Point>, usize)> = Vec::new();
@@ -118,7 +127,14 @@ impl Plan {
             plan.place(wanted.known, wanted.everywhere, &wanted.clauses);
         }
         plan.identify();
+        // What is found later is traced where it returns: of a process that runs, not all is known.
+        plan.returns = Returns::default();
         plan
+    }
+
+    /// The probes of a group.
+    pub fn probes(&self, group: usize) -> impl Iterator<Item = ProbeId> {
+        self.probes.get(group).into_iter().flatten().copied()
     }
 
     /// Adds a probe that was found while running, in one process or everywhere. Gives nothing back: the new groups
@@ -192,7 +208,14 @@ impl Plan {
                 }
             }
             How::Pid { pid, sites } => {
-                for site in sites {
+                let reads_offset = clauses
+                    .iter()
+                    .any(|id| self.used.get(id.0 as usize).is_none_or(|used| used.contains(&0)));
+                let entries = match reads_offset {
+                    true => None,
+                    false => self.returns.entries(*pid, clauses, sites),
+                };
+                for site in entries.as_deref().unwrap_or(sites) {
                     self.uprobe(site, clauses, Some(*pid), false, id);
                 }
             }
@@ -218,6 +241,7 @@ impl Plan {
             args: self.trimmed(clauses, &site.args),
             filter: pid.map_or(PidFilter::Any, PidFilter::Pid),
             at_entry: site.at_entry,
+            at_return: site.at_return,
             provider_pid,
             condition: site.condition.clone(),
             alone: None,
@@ -265,6 +289,7 @@ impl Plan {
             args,
             filter: PidFilter::Any,
             at_entry: false,
+            at_return: false,
             provider_pid: false,
             condition: None,
             alone,
@@ -292,6 +317,7 @@ impl Plan {
                     errno: false,
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,
+                    at_return: key.at_return,
                     condition: key.condition.clone(),
                 });
                 self.attach.push(attach);

@@ -1,9 +1,11 @@
 //! A script that is loaded: start, poll, snapshots, stop.
 
 use super::banks::Banks;
+use super::cost::{self, Costs};
 use super::later::Later;
 use super::load::{self, Maps};
 use super::plan::{Attach, Plan};
+use super::returns::Returns;
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
 use super::{EbpfConfig, sys, system, values};
@@ -45,7 +47,7 @@ enum State {
 #[derive(Debug)]
 pub struct Running {
     // Links go first, so that nothing fires into what is torn down.
-    links: Vec<Link>,
+    links: Vec<(usize, Link)>,
     pub(super) program: Program,
     pub(super) plan: Plan,
     pub(super) image: Image,
@@ -72,6 +74,8 @@ pub struct Running {
     state: State,
     later: Option<Later>,
     tables: Option<Tables>,
+    /// `-x explain`, `-x cpulimit`.
+    costs: Option<Costs>,
     /// `-x cpu`.
     cpu: Option<u32>,
     /// Instructions that the kernel does not probe, until they have been told of.
@@ -101,7 +105,9 @@ impl Running {
         features: &Rc<Features>,
     ) -> Result<Running, LoadError> {
         let shelf = &known;
-        let plan = Plan::new(program, &|id: ProbeId| shelf.get((id.0 as usize).checked_sub(1)?));
+        let held = config.children.iter().map(|child| child.pid().cast_unsigned());
+        let returns = Returns::new(program, options, features, held.collect());
+        let plan = Plan::new(program, &|id: ProbeId| shelf.get((id.0 as usize).checked_sub(1)?), returns);
         let input = Input {
             program,
             groups: &plan.groups,
@@ -164,6 +170,7 @@ impl Running {
             state: State::Loaded,
             later,
             tables,
+            costs: Costs::new(options).map_err(system)?,
             refused: 0,
             cpu: load::limits(program, options).cpu,
         })
@@ -171,7 +178,8 @@ impl Running {
 
     /// Attaches the programs of groups from a number on; timers only if asked, for they start last.
     pub(super) fn attach(&mut self, from: usize, timers: bool) -> Result<(), BackendError> {
-        for (prog, attach) in self.progs.iter().zip(&self.plan.attach).skip(from) {
+        for (group, (prog, attach)) in self.progs.iter().zip(&self.plan.attach).enumerate().skip(from) {
+            let mut keep = |link: Link| self.links.push((group, link));
             match attach {
                 Attach::Begin | Attach::End => {}
                 Attach::Timers(wanted) if timers => {
@@ -181,25 +189,23 @@ impl Running {
                         let count = if timer.every_cpu { online.len() } else { 1 };
                         for cpu in online.iter().take(count) {
                             let cookie = u64::from(timer.probe.0);
-                            self.links.push(
-                                link::attach_cpu_clock(prog, timer.rate, *cpu, cookie).map_err(system)?,
-                            );
+                            keep(link::attach_cpu_clock(prog, timer.rate, *cpu, cookie).map_err(system)?);
                         }
                     }
                 }
                 Attach::Timers(_) => {}
                 _ if timers => {}
                 Attach::SysEnter => {
-                    self.links.push(link::attach_raw_tracepoint(prog, "sys_enter", 0).map_err(system)?);
+                    keep(link::attach_raw_tracepoint(prog, "sys_enter", 0).map_err(system)?);
                 }
                 Attach::SysExit => {
-                    self.links.push(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
+                    keep(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
                 }
                 Attach::BtfTracepoint(_) => {
-                    self.links.push(link::attach_btf(prog, 0).map_err(system)?);
+                    keep(link::attach_btf(prog, 0).map_err(system)?);
                 }
                 Attach::RawTracepoint(name) => {
-                    self.links.push(link::attach_raw_tracepoint(prog, name, 0).map_err(system)?);
+                    keep(link::attach_raw_tracepoint(prog, name, 0).map_err(system)?);
                 }
                 Attach::Uprobes { pid, files } => {
                     if prog.kind() == Kind::Uprobe {
@@ -208,7 +214,7 @@ impl Running {
                     for (path, sites) in files {
                         match link::attach_uprobes_if_possible(prog, path, sites, *pid) {
                             Ok((links, refused)) => {
-                                self.links.extend(links);
+                                links.into_iter().for_each(&mut keep);
                                 self.refused += refused;
                             }
                             // The process has ended meanwhile, perhaps with its files: nothing fires there any more.
@@ -312,6 +318,13 @@ impl Running {
                     drops::SPECULATION_BUSY => DropKind::SpeculationBusy,
                     drops::NESTED => DropKind::Nested,
                     drops::STACK => DropKind::StackStringOverflow,
+                    drops::RETURNS => {
+                        let text = format!(
+                            "{count} returns on CPU {cpu} were not traced: more than 64 traced calls were under way in a thread (-x retsites traces them)"
+                        );
+                        sink.event(Event::Warning(text));
+                        continue;
+                    }
                     drops::ERROR_FAULT => {
                         sink.event(Event::Warning(format!("{count} faults in ERROR clauses on CPU {cpu}")));
                         continue;
@@ -393,6 +406,17 @@ impl Running {
         }
     }
 
+    /// Takes away the dearest probes where all together cost more than `-x cpulimit` allows.
+    fn guard(&mut self, sink: &mut dyn Sink) {
+        let Some(costs) = &mut self.costs else { return };
+        let known = &self.known;
+        let named = |group| cost::name(&self.plan, known, group);
+        if let Some((group, text)) = costs.exceeded(&self.progs, &self.plan.attach, &named) {
+            self.links.retain(|(of, _)| *of != group);
+            sink.event(Event::Warning(text));
+        }
+    }
+
     /// Attaches to files that have been mapped since.
     fn look_for_more(&mut self, sink: &mut dyn Sink) {
         let Some(mut later) = self.later.take() else { return };
@@ -439,6 +463,9 @@ impl Session for Running {
         self.fire(&Attach::Begin)?;
         self.arm(true);
         self.attach(0, true)?;
+        if let Some(costs) = &mut self.costs {
+            costs.start();
+        }
         if !self.is_exiting() {
             self.attend(true);
             self.children.iter_mut().for_each(Child::resume);
@@ -455,6 +482,7 @@ impl Session for Running {
         loop {
             self.look_for_more(sink);
             self.note_processes(sink);
+            self.guard(sink);
             if self.is_exiting() && !self.exit_seen {
                 self.deliver(sink);
                 return Ok(());
@@ -490,6 +518,9 @@ impl Session for Running {
         self.state = State::Stopped;
         self.arm(false);
         rcu::synchronize().map_err(system)?;
+        if let Some(costs) = &mut self.costs {
+            costs.stop();
+        }
         self.deliver(sink);
         if started {
             self.fire(&Attach::End)?;
@@ -509,6 +540,12 @@ impl Session for Running {
 
     fn symbols(&mut self) -> &mut dyn Symbols {
         &mut self.symbols
+    }
+
+    fn explain(&self) -> Option<String> {
+        let known = &self.known;
+        let named = |group| cost::name(&self.plan, known, group);
+        Some(self.costs.as_ref()?.explain(&self.progs, &self.plan.attach, &self.image, &named))
     }
 
     fn listing(&self, sources: &SourceMap) -> Option<String> {
