@@ -34,7 +34,7 @@ pub struct PidSite {
     pub offset: u64,
     pub probe: PidProbe,
     pub cost: Cost,
-    /// Of a return: where its function is entered, if nothing but returns leave it.
+    /// Of a return: where its function is entered, if nothing but returns leave it and it does not call itself.
     pub entry: Option<u64>,
 }
 
@@ -317,7 +317,7 @@ impl Search<'_> {
         };
         if returns {
             let only = code.leaves.iter().all(|(_, leave)| *leave == Leave::Return);
-            let entry = only.then(|| code::entry_site(self.elf, f).offset);
+            let entry = (only && !code.recurses).then(|| code::entry_site(self.elf, f).offset);
             for &(at, leave) in &code.leaves {
                 self.at(f, PidProbe::Return(leave), at)?;
                 if let Some(site) = self.out.last_mut() {

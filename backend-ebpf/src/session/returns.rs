@@ -12,7 +12,8 @@
 //! - no exception can want to pass: the function is in an executable without handlers (`.gcc_except_table`), or nothing
 //!   that unwinds stacks is mapped in the process.
 //!
-//! The kernel traces at most 64 calls of a thread at a time: the program counts those that it misses.
+//! The kernel traces at most 64 calls of a thread at a time. More than that cannot be under way among a few functions
+//! that do not call themselves, except round about; the program counts the returns that are missed then.
 
 use crate::btf::Btf;
 use crate::codegen::ReturnOffsets;
@@ -27,12 +28,15 @@ use duotrace_core::ir::{
 };
 use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::ProbeDesc;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Libraries that walk stacks of their own process.
 const UNWINDERS: [&str; 6] = ["libgcc_s", "libstdc++", "libc++abi", "libunwind", "libjvm", "libgo"];
+
+/// Functions of a script that are traced in this way.
+const FUNCTIONS: usize = 32;
 
 /// What is known of a process.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +56,8 @@ pub struct Returns {
     /// By clause: does it wait for a thread-local variable?
     waiting: Vec<bool>,
     processes: RefCell<BTreeMap<u32, Process>>,
+    /// Functions so far.
+    functions: Cell<usize>,
 }
 
 impl Returns {
@@ -70,7 +76,7 @@ impl Returns {
         let waiting = program.clauses.iter().map(|clause| {
             clause.predicate.as_ref().is_some_and(|predicate| waits(program, clause, predicate))
         });
-        Returns { able, held, waiting: waiting.collect(), processes: RefCell::default() }
+        Returns { able, held, waiting: waiting.collect(), ..Returns::default() }
     }
 
     /// The entries in place of returning instructions, where they tell the same.
@@ -92,6 +98,11 @@ impl Returns {
                 entries.push(entry);
             }
         }
+        let functions = self.functions.get() + entries.len();
+        if functions > FUNCTIONS {
+            return None;
+        }
+        self.functions.set(functions);
         Some(entries)
     }
 }

@@ -53,6 +53,8 @@ pub struct Code {
     pub starts: Vec<u64>,
     /// The instructions that leave the function, in order.
     pub leaves: Vec<(u64, Leave)>,
+    /// Does it call itself?
+    pub recurses: bool,
 }
 
 /// Where to plant the entry probe of a function.
