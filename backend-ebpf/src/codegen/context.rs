@@ -33,11 +33,13 @@ pub(super) mod slot {
     pub const ADDRESS: i16 = -64;
     /// The speculation to free when the record is out.
     pub const RELEASE: i16 = -80;
-    pub const FIRST_HOLD: i16 = -88;
+    /// This thread's value of `THREADS` once it is known, in clauses that ask for it more than once.
+    pub const THREAD: i16 = -88;
+    pub const FIRST_HOLD: i16 = -96;
 }
 
 /// Slots for held values: with the entry function and the deepest routine the chain stays below 512 bytes.
-const HOLDS: i16 = 18;
+const HOLDS: i16 = 17;
 
 /// A value put aside.
 #[derive(Debug)]
@@ -78,6 +80,8 @@ pub(super) struct Func {
     pub span: Span,
     /// Has the function a frame in `R7`?
     pub frame: bool,
+    /// Is `slot::THREAD` in use?
+    pub keeps_thread: bool,
     /// Leaves the clause, `R0` set.
     pub leave: Label,
     /// Where an inlined clause ends.
@@ -484,6 +488,7 @@ impl Func {
             action: 1,
             span,
             frame: false,
+            keeps_thread: false,
             leave,
             inlined: None,
         }

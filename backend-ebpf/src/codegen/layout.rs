@@ -13,6 +13,9 @@ use duotrace_core::ir::{Expr, Scope, StackSpec, Stmt, SymbolKind, Ty};
 /// Room for temporaries while they are being counted.
 pub(super) const MEASURE_TEMPS: u32 = 1 << 20;
 
+/// Bytes of all tables together at most, whatever `aggsize` asks for: they are taken at once.
+const TABLES: u32 = 512 << 20;
+
 /// The control page: one mapped value.
 pub const CONTROL: MapId = MapId(0);
 /// Drop counters: one mapped value, [`Layout::drop_stride`] bytes for each CPU.
@@ -249,7 +252,7 @@ impl Layout {
             thread_strings: Vec::new(),
             aggs: Vec::new(),
             slot_stride: 0,
-            table_bytes: input.limits.aggsize.clamp(4096, 4 << 20) & !7,
+            table_bytes: (input.limits.aggsize & !7).clamp(4096, (TABLES / 2 / ncpu).max(4 << 20)),
             buckets: 0,
             drop_stride: 0,
             epids: Vec::new(),

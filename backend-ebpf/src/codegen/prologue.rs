@@ -7,7 +7,7 @@ use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, FRAMES_PER_CPU, VarPlace, control, drops, frame};
 use super::{Hook, PidFilter, ProbeIdentity, args::regs};
 use duotrace_core::diagnostic::Diag;
-use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Ty};
+use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Subroutine, Ty};
 
 /// What a clause function needs and does, found by looking at it once.
 struct Traits {
@@ -245,6 +245,7 @@ impl Gen<'_> {
     /// Clause-local variables that some clause of the group uses begin as zeroes; `strtok` has no string.
     fn zero_locals(&mut self) {
         let mut used = std::collections::BTreeSet::new();
+        let mut tokens = false;
         // ERROR clauses run within the firing.
         let errors = self.input.errors.iter().flat_map(|errors| &errors.clauses);
         for id in self.group.clauses.iter().chain(errors) {
@@ -258,15 +259,22 @@ impl Gen<'_> {
                         used.insert(var.0);
                     }
                 }
+                ExprKind::Call(Subroutine::Strtok, _) => tokens = true,
                 _ => {}
             };
             clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut look));
             layout::walk_body(&clause.body, &mut look);
         }
+        used.retain(|id| matches!(self.plan.vars.get(*id as usize), Some(VarPlace::Local(_))));
+        if used.is_empty() && !tokens {
+            return;
+        }
         // `frame_store` wants the frame in `R7`, which holds the probe here.
         self.asm.store(Size::DW, Reg::R10, FRAME_PTR - 8, Reg::R7);
         self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR);
-        self.frame_store_imm(self.plan.strtok_at, -1);
+        if tokens {
+            self.frame_store_imm(self.plan.strtok_at, -1);
+        }
         for id in used {
             let Some(VarPlace::Local(at)) = self.plan.vars.get(id as usize).cloned() else { continue };
             let ty = self.input.program.variables.get(id as usize).map_or(Ty::I64, |var| var.ty);
@@ -307,6 +315,10 @@ impl Gen<'_> {
     fn clause_body(&mut self, id: ClauseId, clause: &Clause, framed: bool) -> Res {
         let leave = self.f.leave;
         self.f.frame = framed;
+        self.f.keeps_thread = self.asks_for_thread(clause) > 1;
+        if self.f.keeps_thread {
+            self.emit(Insn::st(Size::DW, Reg::R10, slot::THREAD, 0));
+        }
         if framed && self.plan.uses_scratch {
             // Scratch memory is the clause's: a pointer that another clause left is a bad address.
             self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
@@ -382,6 +394,26 @@ impl Gen<'_> {
         self.alu(Alu::Mul, Reg::R1, self.plan.ncpu as i32);
         self.alu(Alu::Add, Reg::R0, Reg::R1);
         self.asm.store(Size::DW, Reg::R10, slot::BANK, Reg::R0);
+    }
+
+    /// How often a clause uses a thread-local variable that is no array.
+    fn asks_for_thread(&self, clause: &Clause) -> usize {
+        let mut count = 0;
+        let mut look = |expr: &Expr| {
+            let place = match &expr.kind {
+                ExprKind::Read(place) | ExprKind::AddressOf(place) | ExprKind::Assign { place, .. } => place,
+                // Read and written.
+                ExprKind::Update { place, .. } => place,
+                _ => return,
+            };
+            if let PlaceKind::Var { var, .. } = &place.kind {
+                let at = self.plan.vars.get(var.0 as usize);
+                count += usize::from(matches!(at, Some(VarPlace::Thread(_))));
+            }
+        };
+        clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut look));
+        layout::walk_body(&clause.body, &mut look);
+        count
     }
 
     fn traits(&self, clause: &Clause) -> Traits {
