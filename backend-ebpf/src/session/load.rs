@@ -48,6 +48,14 @@ fn release() -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+/// Bytes of the ring of a script that makes no records: faults go through it.
+const FAULTS_ONLY: u32 = 256 << 10;
+
+/// Does any clause make records?
+fn makes_records(program: &Program) -> bool {
+    program.clauses.iter().any(|clause| !clause.record.actions.is_empty())
+}
+
 /// Do only BEGIN, END, ERROR and timers fire? Then there are never many records at once.
 fn is_leisurely(program: &Program) -> bool {
     program.clauses.iter().flat_map(|clause| &clause.probes).all(|enabling| {
@@ -68,10 +76,14 @@ pub fn limits(program: &Program, options: &Options) -> Limits {
     let bytes = |option| u32::try_from(options.number(option)).unwrap_or(u32::MAX);
     Limits {
         // The kernel makes a ring of at most 2 GB; more than a quarter of that nobody has to spare.
-        bufsize: match options.is_set(opt::BUFSIZE) || !is_leisurely(program) {
+        bufsize: match options.is_set(opt::BUFSIZE) {
             true => bytes(opt::BUFSIZE).clamp(64 << 10, 512 << 20),
             // Every page of it counts as ours.
-            false => 1 << 20,
+            false if !makes_records(program) => FAULTS_ONLY,
+            false if is_leisurely(program) => 1 << 20,
+            // All processors share it.
+            false => bytes(opt::BUFSIZE)
+                .saturating_mul(cpus::possible().map_or(1, |cpus| cpus.len().min(8)) as u32),
         },
         aggsize: bytes(opt::AGGSIZE),
         dynvarsize: bytes(opt::DYNVARSIZE),

@@ -60,6 +60,7 @@ pub fn run(
         errno: false,
         provider_pid: false,
         at_entry: false,
+        at_return: false,
         guard: Vec::new(),
         condition: None,
         task: None,
