@@ -36,6 +36,8 @@ pub struct Config {
     pub family: Option<Family>,
     /// The programs, in order: libdtrace compiles them.
     pub programs: Vec<ProgramText>,
+    /// Options of the environment (`DTRACE_OPT_NAME`), by name: `-x` overrules them.
+    pub environment: Vec<(String, Option<String>)>,
     /// `-x` options in the order given, by name.
     pub options: Vec<(String, Option<String>)>,
     /// `$0`, `$1`, ….
@@ -48,12 +50,24 @@ pub struct Config {
     pub patience: Duration,
 }
 
+/// A library that could be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The file it was loaded from.
+    pub path: String,
+    /// Whose layouts it is taken to have.
+    pub family: Family,
+    /// In its own words.
+    pub version: String,
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
             library: None,
             family: None,
             programs: Vec::new(),
+            environment: Vec::new(),
             options: Vec::new(),
             args: Vec::new(),
             targets: Vec::new(),
@@ -110,6 +124,23 @@ impl Dtrace {
     /// Stability of each compiled program: ranks of name, data and class of its descriptions, then of its statements.
     pub fn stability(&self) -> &[[u8; 6]] {
         &self.stability
+    }
+
+    /// What library there is: it is opened, and nothing else.
+    pub fn describe(&self) -> Result<Description, BackendError> {
+        let mut link = self.start(Job::Describe)?;
+        let mut found = None;
+        while !link.stopped {
+            match link.next(Instant::now() + Duration::from_millis(200))? {
+                Some(Message::Library { path, family, version }) => {
+                    let family = Family::from_name(&family).unwrap_or(Family::native_sun());
+                    found = Some(Description { path, family, version });
+                }
+                Some(Message::Failed { text, .. }) => return Err(BackendError::new(text)),
+                _ => {}
+            }
+        }
+        found.ok_or_else(|| BackendError::new("libdtrace's process ended"))
     }
 
     /// The probes of the programs' descriptions, in order, and a line for each description that matches none.

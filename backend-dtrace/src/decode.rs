@@ -96,6 +96,7 @@ impl Decoder {
             Message::Ready { .. }
             | Message::Failed { .. }
             | Message::Alive
+            | Message::Library { .. }
             | Message::Stopped
             | Message::Clause { .. } => {}
         }

@@ -56,5 +56,5 @@ mod wire;
 #[allow(unsafe_code)]
 mod worker;
 
-pub use backend::{Config, Dtrace, Target};
+pub use backend::{Config, Description, Dtrace, Target};
 pub use session::DtraceSession;

@@ -127,9 +127,13 @@ impl Child {
         }
     }
 
+    /// Nothing more will be told: a worker that still runs stops, cleans up and ends by itself.
+    pub fn hang_up(&mut self) {
+        self.to = None;
+    }
+
     /// Waits for the worker's end; its wait status.
     pub fn wait(&mut self, limit: Duration) -> Option<i32> {
-        self.to = None;
         let end = Instant::now() + limit;
         while self.status.is_none() {
             let mut status = 0;
@@ -160,6 +164,31 @@ pub fn ending(status: i32) -> Option<String> {
     }
     let code = libc::WEXITSTATUS(status);
     (code != 0).then(|| format!("status {code}"))
+}
+
+/// In the worker: ends it when the session is gone and the library does not come back within the limit. (A worker that
+/// hangs has nobody left to kill it.)
+pub fn outlive(ends: &Ends, limit: Duration, clean: impl Fn() + Send + 'static) {
+    let control = ends.from_session.as_raw_fd();
+    // SAFETY: a zeroed set is storage for sigfillset(), which cannot fail, as pthread_sigmask() cannot with valid sets. The
+    // thread inherits the mask, so that signals go on interrupting the worker's own waits.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let watch = move || {
+            let mut poll = libc::pollfd { fd: control, events: 0, revents: 0 };
+            // The other end closes, or ours does as the worker leaves; a failure would be for good.
+            libc::poll(&mut poll, 1, -1);
+            std::thread::sleep(limit);
+            let_go();
+            clean();
+            libc::_exit(1);
+        };
+        // Without the thread everything works, but for a library that hangs while nobody waits for it.
+        let _ = std::thread::Builder::new().stack_size(256 << 10).spawn(watch);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+    }
 }
 
 /// Waits until something can be read.

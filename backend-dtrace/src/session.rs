@@ -108,7 +108,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // Closes the worker's control pipe; it cleans up by itself.
+        self.child.hang_up();
         let _ = self.child.wait(PATIENCE);
     }
 }

@@ -158,6 +158,26 @@ impl Library {
         Ok(Library { library, functions, family, handle, stream })
     }
 
+    /// The file that the library was loaded from.
+    pub fn path(&self) -> String {
+        // SAFETY: a zeroed Dl_info is a valid value, which dladdr() fills for the address of a function; the name is a C
+        // string of the loader's.
+        unsafe {
+            let mut info: libc::Dl_info = std::mem::zeroed();
+            let found = libc::dladdr(self.functions.open as *const c_void, &mut info);
+            if found == 0 { String::new() } else { crate::abi::text(info.dli_fname) }
+        }
+    }
+
+    /// What the library calls its version.
+    pub fn version(&self) -> String {
+        match self.symbol("_dtrace_version") {
+            // SAFETY: `extern const char *_dtrace_version`, in every family.
+            Ok(place) => unsafe { crate::abi::text(*place.cast::<*const c_char>()) },
+            Err(_) => "not told".to_string(),
+        }
+    }
+
     fn symbol(&self, name: &str) -> Result<*mut c_void, LibError> {
         find(self.library, name)
             .ok_or_else(|| LibError { errno: -1, message: format!("this libdtrace has no {name}()") })
@@ -192,18 +212,6 @@ impl Library {
         // SAFETY: a C string and a place that is large enough.
         let status = unsafe { (self.functions.getopt)(self.handle, name.as_ptr(), value.as_mut_ptr()) };
         (status != -1 && value[0] != -2).then_some(value[0])
-    }
-
-    /// Options from the environment, where the library reads them.
-    pub fn setopt_from_environment(&self, prefix: &str) {
-        if let Ok(symbol) = self.symbol("dtrace_setoptenv") {
-            let prefix = c_string(prefix);
-            // SAFETY: Oracle's prototype; other families do not have the function.
-            unsafe {
-                let call: unsafe extern "C" fn(Handle, *const c_char) = std::mem::transmute(symbol);
-                call(self.handle, prefix.as_ptr());
-            }
-        }
     }
 
     /// Oracle: reads what there is to be known of the system, after the options and the processes.

@@ -125,6 +125,12 @@ pub enum Message {
     },
     /// Something that the user should know.
     Warning(String),
+    /// What library it is: its file, the family's name, its version.
+    Library {
+        path: String,
+        family: String,
+        version: String,
+    },
     /// The worker still lives.
     Alive,
     /// Everything has been delivered.
@@ -274,6 +280,10 @@ fn body(w: &mut Writer<'_>, message: &Message) {
             w.u8(11);
             w.bytes(text.as_bytes());
         }
+        Message::Library { path, family, version } => {
+            w.u8(14);
+            [path, family, version].iter().for_each(|text| w.bytes(text.as_bytes()));
+        }
         Message::Alive => w.u8(12),
         Message::Stopped => w.u8(13),
     }
@@ -418,6 +428,7 @@ fn message(r: &mut Reader<'_>) -> Result<Message, Malformed> {
         11 => Message::Warning(r.text()?),
         12 => Message::Alive,
         13 => Message::Stopped,
+        14 => Message::Library { path: r.text()?, family: r.text()?, version: r.text()? },
         _ => return Err(Malformed),
     })
 }
@@ -475,6 +486,7 @@ pub(crate) mod tests {
             Message::Fault(ErrData { probe, fault: 1, ..ErrData::default() }),
             Message::TargetExited { pid: 3, reason: String::new() },
             Message::Warning("w".into()),
+            Message::Library { path: "/l".into(), family: "oracle".into(), version: "2".into() },
             Message::Alive,
             Message::Stopped,
         ]

@@ -20,6 +20,11 @@
 #define ACT_BASE 51
 #endif
 
+/* DTRACE_VERSION: a library refuses callers that were made for another. */
+#ifndef VERSION
+#define VERSION 3
+#endif
+
 typedef struct { uint16_t action; uint32_t size, offset; uint16_t alignment, format; uint64_t arg, uarg; } rec_t;
 typedef struct { uint32_t id; char prov[64], mod[64], func[FUNCTION], name[64]; } pdesc_t;
 typedef struct { uint32_t epid, probeid; uint64_t uarg; uint32_t size; int nrecs; rec_t rec[64]; } edesc_t;
@@ -27,7 +32,7 @@ typedef struct {
 	void *handle; edesc_t *edesc; pdesc_t *pdesc; int cpu; char *data; int flow; const char *prefix; int indent;
 } pdata_t;
 typedef struct {
-	char *name; int64_t varid; int flags; uint32_t id, epid, size; int nrecs; uint32_t pad; rec_t rec[8];
+	char *name; int64_t varid; int flags; uint32_t id, epid, size; int nrecs; uint32_t pad; rec_t rec[12];
 } aggdesc_t;
 typedef struct {
 	void *handle; aggdesc_t *desc; edesc_t *edesc; pdesc_t *pdesc; char *data; uint64_t normal; size_t size;
@@ -76,8 +81,8 @@ void *dtrace_open(int version, int flags, int *errp)
 {
 	fill(&probes[0], 1, "", "BEGIN");
 	fill(&probes[1], 2, "f", "entry");
-	if (version != 3 || flags != 0) {
-		*errp = 1000;
+	if (version != VERSION || flags != 0) {
+		*errp = fail(1000, "Client requested version newer than library");
 		return (NULL);
 	}
 	return (&handle);
@@ -106,6 +111,9 @@ void *dtrace_program_strcompile(void *h, const char *s, int spec, uint32_t flags
 	}
 	if (strstr(s, "abort") != NULL)
 		abort();
+	if (strstr(s, "stuck") != NULL)
+		for (;;)
+			pause();
 	return (&handle);
 }
 void *dtrace_program_fcompile(void *h, FILE *f, uint32_t flags, int argc, char *const argv[])
@@ -283,6 +291,9 @@ static int element(int64_t var, const char *name, int code, const int64_t *words
 	int64_t key = -7;
 	aggdata_t a = { &handle, &d, &edesc, &probes[1], buf, 1, sizeof (buf) };
 
+	if (strstr(text, "bigkey") != NULL)
+		a.size = 264;
+
 	memset(&d, 0, sizeof (d));
 	memset(buf, 0, sizeof (buf));
 	d.name = (char *)name;
@@ -296,6 +307,31 @@ static int element(int64_t var, const char *name, int code, const int64_t *words
 	strcpy(buf + 8, "key");
 	memcpy(buf + 264, &key, 4);
 	memcpy(buf + 272, words, nwords * 8);
+	return (f(&a, arg));
+}
+
+/* An element whose key has a part of each kind but strings and numbers; the buffer of the size that is told. */
+static int stacks(int64_t var, const char *name, data_f *f, void *arg)
+{
+	static aggdesc_t d;
+	static uint64_t buf[64];
+	uint64_t k[] = { 0x1010, 0x1020, 0 }, u[] = { 77, 0x10, 0x20, 0 }, pair[] = { 77, 0x30 }, addr = 0x1040;
+	struct { int action; const void *at; uint32_t size; uint64_t arg; } part[] = {
+		{ 1, &var, 8 }, { 0x401, k, 24, 3 }, { 0x101, u, 32, 3 }, { 0x102, u, 32, 3 }, { 0x402, &addr, 8 },
+		{ 0x403, &addr, 8 }, { 0x103, pair, 16 }, { 0x104, pair, 16 }, { 0x105, pair, 16 }, { 1, "structure", 9 },
+		{ 0x705, &pair[1], 8 },
+	};
+	uint32_t at = 0;
+
+	memset(&d, 0, sizeof (d));
+	d.name = (char *)name;
+	d.varid = var;
+	for (d.nrecs = 0; d.nrecs < (int)(sizeof (part) / sizeof (part[0])); d.nrecs++) {
+		d.rec[d.nrecs] = (rec_t){ part[d.nrecs].action, part[d.nrecs].size, at, 8, 0, part[d.nrecs].arg };
+		memcpy((char *)buf + at, part[d.nrecs].at, part[d.nrecs].size);
+		at += (part[d.nrecs].size + 7) & ~7u;
+	}
+	aggdata_t a = { &handle, &d, &edesc, &probes[1], (char *)buf, 1, at };
 	return (f(&a, arg));
 }
 
@@ -323,6 +359,7 @@ int dtrace_aggregate_walk(void *h, data_f *f, void *arg)
 	words[0] = 10LL << 48 | 0LL << 32 | 1LL << 16 | 10;
 	words[1 + 3] = 8;
 	element(9, "llquantize", 9, words, 21, f, arg);
+	stacks(10, "stacks", f, arg);
 	if (strstr(text, "badagg") != NULL) {
 		element(9, "llquantize", 9, words, 2, f, arg);
 		element(-3, "negative", 1, words, 1, f, arg);

@@ -36,8 +36,12 @@ main(void)
 	PLACE("cop.line", struct cop, cop_line);
 	PLACE("si.cxstack", PERL_SI, si_cxstack);
 	PLACE("si.cxix", PERL_SI, si_cxix);
+	PLACE("si.cxsubix", PERL_SI, si_cxsubix);
+	PLACE("si.prev", PERL_SI, si_prev);
 	PLACE("context.type", PERL_CONTEXT, cx_u.cx_blk.blku_type);
 	PLACE("context.cv", PERL_CONTEXT, cx_u.cx_blk.blk_u.blku_sub.cv);
+	PLACE("context.sub_old", PERL_CONTEXT, cx_u.cx_blk.blk_u.blku_sub.old_cxsubix);
+	PLACE("context.eval_old", PERL_CONTEXT, cx_u.cx_blk.blk_u.blku_eval.old_cxsubix);
 	printf("sizeof.context %zu\n", sizeof(PERL_CONTEXT));
 	VALUE(SVTYPEMASK);
 	VALUE(SVt_PVGV);
@@ -46,6 +50,8 @@ main(void)
 	VALUE(CVf_ISXSUB);
 	VALUE(CVf_NAMED);
 	VALUE(CXt_SUB);
+	VALUE(CXt_EVAL);
+	VALUE(CXTYPEMASK);
 	/* Newer builds do not export these functions: their addresses are in PL_ppaddr. */
 	printf("op Perl_pp_entersub %d\n", OP_ENTERSUB);
 	printf("op Perl_pp_leavesub %d\n", OP_LEAVESUB);

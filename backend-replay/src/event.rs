@@ -30,6 +30,20 @@ pub enum Read<'a> {
     Unknown,
 }
 
+/// The value of a variable: a number, or a string that may be NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadValue<'a> {
+    Number(u64),
+    Text(Option<&'a [u8]>),
+}
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Number(u64),
+    Text(Range<u32>),
+    Null,
+}
+
 /// One firing.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -54,6 +68,9 @@ pub struct Event {
     /// Answers of subroutines that ask the system (`rand`, `progenyof`), in the order they were asked.
     answers: Vec<u64>,
     next_answer: usize,
+    /// Values of variables that the script read, in that order; see [`Event::push_read`].
+    reads: Vec<Kept>,
+    next_read: usize,
     data: Vec<u8>,
 }
 
@@ -75,6 +92,8 @@ impl Default for Event {
             stacks: [None, None],
             answers: Vec::new(),
             next_answer: 0,
+            reads: Vec::new(),
+            next_read: 0,
             data: Vec::new(),
         }
     }
@@ -96,12 +115,15 @@ impl Event {
         self.stacks = [None, None];
         self.answers.clear();
         self.next_answer = 0;
+        self.reads.clear();
+        self.next_read = 0;
         self.data.clear();
         (self.probe, self.time, self.cpu, self.pid, self.tid) = (ProbeId(0), 0, 0, 0, 0);
         self.complete = false;
     }
 
     /// Sets a built-in variable that is a number.
+    #[inline]
     pub fn set_number(&mut self, builtin: Builtin, value: u64) {
         if let Some(slot) = self.numbers.get_mut(builtin as usize) {
             *slot = value;
@@ -127,8 +149,10 @@ impl Event {
     /// Sets a built-in variable that is a string.
     pub fn set_text(&mut self, builtin: Builtin, text: &[u8]) {
         let range = self.keep(text);
-        self.texts.retain(|(which, _)| *which != builtin);
-        self.texts.push((builtin, range));
+        match self.texts.iter_mut().find(|(which, _)| *which == builtin) {
+            Some((_, old)) => *old = range,
+            None => self.texts.push((builtin, range)),
+        }
     }
 
     /// A built-in variable that is a string, if it is known.
@@ -146,17 +170,19 @@ impl Event {
     }
 
     /// Sets `argN`.
+    #[inline]
     pub fn set_arg(&mut self, index: u32, value: u64) {
         let index = index as usize;
         // No probe has more arguments than that; a hostile file may say so.
         if index >= 1024 {
             return;
         }
-        if self.args.len() <= index {
-            self.args.resize(index + 1, None);
-        }
-        if let Some(slot) = self.args.get_mut(index) {
-            *slot = Some(value);
+        match self.args.get_mut(index) {
+            Some(slot) => *slot = Some(value),
+            None => {
+                self.args.resize(index, None);
+                self.args.push(Some(value));
+            }
         }
     }
 
@@ -245,6 +271,37 @@ impl Event {
         let answer = self.answers.get(self.next_answer).copied();
         self.next_answer += 1;
         if answer.is_none() && self.complete { Some(0) } else { answer }
+    }
+
+    /// Adds the value that a variable had when this firing read it. A probe that interrupts others finds their variables
+    /// in the midst of a change, which no order of whole firings can give back.
+    pub fn push_read(&mut self, value: ReadValue<'_>) {
+        let kept = match value {
+            ReadValue::Number(number) => Kept::Number(number),
+            ReadValue::Text(Some(text)) => Kept::Text(self.keep(text)),
+            ReadValue::Text(None) => Kept::Null,
+        };
+        self.reads.push(kept);
+    }
+
+    /// The values of variables that were read.
+    pub fn reads(&self) -> impl ExactSizeIterator<Item = ReadValue<'_>> {
+        self.reads.iter().map(|kept| self.read_value(kept))
+    }
+
+    /// The next of them.
+    pub(crate) fn next_read(&mut self) -> Option<ReadValue<'_>> {
+        let at = self.next_read;
+        self.next_read += 1;
+        self.reads.get(at).map(|kept| self.read_value(kept))
+    }
+
+    fn read_value(&self, kept: &Kept) -> ReadValue<'_> {
+        match kept {
+            Kept::Number(number) => ReadValue::Number(*number),
+            Kept::Text(range) => ReadValue::Text(Some(self.slice(range))),
+            Kept::Null => ReadValue::Text(None),
+        }
     }
 
     /// Bytes of its texts and memory.

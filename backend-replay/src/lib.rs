@@ -6,6 +6,7 @@
 //! on every detail, which a property test checks.
 
 pub mod event;
+pub mod export;
 pub mod file;
 mod hash;
 pub mod interp;

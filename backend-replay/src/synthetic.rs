@@ -92,8 +92,10 @@ fn set(event: &mut Event, name: &str, value: &str) -> Result<(), String> {
 pub fn line(schema: &Schema, event: &Event) -> String {
     use std::fmt::Write;
     let probe = &schema.probe;
-    let mut out =
-        format!("{} {}:{}:{}:{}", event.time, probe.provider, probe.module, probe.function, probe.name);
+    let names = format!("{}:{}:{}:{}", probe.provider, probe.module, probe.function, probe.name);
+    let plain = names.chars().all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\\'));
+    let names = if plain { names } else { quoted(names.as_bytes()) };
+    let mut out = format!("{} {names}", event.time);
     // Writing to a string cannot fail.
     let _ = write!(out, " pid={} tid={} cpu={}", event.pid, event.tid, event.cpu);
     for field in &schema.fields {
@@ -122,7 +124,7 @@ pub fn line(schema: &Schema, event: &Event) -> String {
                     None => write!(out, " {name}:{address:#x}=fault"),
                 }
             }),
-            Field::Answers | Field::Unknown(_) => Ok(()),
+            Field::Answers | Field::Reads | Field::Unknown(_) => Ok(()),
         };
     }
     out
@@ -156,12 +158,19 @@ pub(crate) fn is_text(builtin: Builtin) -> bool {
 
 /// The number of a probe, a new one if it was not met before.
 fn known(names: &str, schemas: &mut Vec<Schema>) -> Result<ProbeId, String> {
-    let parts: Vec<&str> = names.split(':').collect();
-    let [provider, module, function, name] = parts.as_slice() else {
+    // A function may have colons itself: `shop::total`.
+    let split = || {
+        let ((provider, rest), (rest_too, name)) = (names.split_once(':')?, names.rsplit_once(':')?);
+        let (module, _) = rest.split_once(':')?;
+        let function = rest_too.get(provider.len() + module.len() + 2..)?;
+        Some([provider, module, function, name])
+    };
+    let Some([provider, module, function, name]) = split() else {
         return Err(format!("no probe: {names} (provider:module:function:name)"));
     };
     let same = |probe: &Probe| {
-        [&probe.provider, &probe.module, &probe.function, &probe.name] == [provider, module, function, name]
+        [&*probe.provider, &*probe.module, &*probe.function, &*probe.name]
+            == [provider, module, function, name]
     };
     if let Some(schema) = schemas.iter().find(|schema| same(&schema.probe)) {
         return Ok(schema.probe.id);
@@ -189,7 +198,8 @@ fn small(text: &str) -> Result<u32, String> {
     u32::try_from(number(text)?).map_err(|_| format!("too large: {text}"))
 }
 
-fn duration(text: &str) -> Result<u64, String> {
+/// A length of time in ns: a number with `ns`, `us`, `ms`, `s` or nothing behind it.
+pub fn duration(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = text.split_at(digits);
     let each = match unit {
@@ -251,6 +261,24 @@ mod tests {
         assert_eq!((first.arg(1), second.number(Builtin::Uid)), (Some(u64::MAX), Some(16)));
         assert_eq!(first.text(Builtin::Execname), Some(&b"a b"[..]));
         assert_eq!(first.read(Space::User, 0x10), crate::event::Read::Known(b"x\"y\0"));
+    }
+
+    #[test]
+    fn names_of_probes_may_be_anything() {
+        for function in ["shop::total(int, char)", "a\"b", "", "x y"] {
+            let probe = Probe {
+                id: ProbeId(1),
+                provider: "pid7".into(),
+                module: "a.out".into(),
+                function: function.into(),
+                name: "entry".into(),
+                args: None,
+            };
+            let shown = line(&Schema { probe, fields: Vec::new() }, &Event::complete(ProbeId(1)));
+            let (schemas, _) = parse(&shown).expect(&shown);
+            assert_eq!(schemas[0].probe.function, function, "{shown}");
+        }
+        assert!(parse("1 a:b:c").is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `-C`: the system's C preprocessor.
 
 use duotrace_core::options::{Options, opt};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -30,13 +31,41 @@ pub fn run(path: &Path, options: &Options) -> Result<String, String> {
     if let Some(more) = options.text(opt::CPPARGS) {
         command.args(more.split_ascii_whitespace());
     }
-    let input = if path == Path::new("/dev/stdin") { Stdio::inherit() } else { Stdio::null() };
-    command.arg(path).stdin(input).stdout(Stdio::piped());
-    let output = command.spawn().and_then(std::process::Child::wait_with_output).map_err(|error| {
+    let failed = |error: std::io::Error| {
         format!("failed to run preprocessor {program}: {error} (on Debian: apt install cpp)")
-    })?;
+    };
+    let output = match interpreter_script(path) {
+        // The first line is the kernel's, not the preprocessor's: the rest goes in by a pipe, under the same name.
+        Some(text) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            command.arg("-iquote").arg(folder.unwrap_or(Path::new("."))).arg("-");
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+            let pipe = child.stdin.take();
+            std::thread::scope(|scope| {
+                scope.spawn(|| pipe.map(|mut pipe| pipe.write_all(&text)));
+                child.wait_with_output()
+            })
+        }
+        None => {
+            let input = if path == Path::new("/dev/stdin") { Stdio::inherit() } else { Stdio::null() };
+            command.arg(path).stdin(input).stdout(Stdio::piped());
+            command.spawn().and_then(std::process::Child::wait_with_output)
+        }
+    }
+    .map_err(failed)?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err("Preprocessor failed to process input program".to_string()),
     }
+}
+
+/// A script whose first line is `#!...`: its text with that line empty, and a mark that says where it comes from.
+fn interpreter_script(path: &Path) -> Option<Vec<u8>> {
+    if !std::fs::metadata(path).is_ok_and(|about| about.is_file()) {
+        return None;
+    }
+    let text = std::fs::read(path).ok().filter(|text| text.starts_with(b"#!"))?;
+    let rest = text.iter().position(|&byte| byte == b'\n').map_or(&[][..], |end| &text[end..]);
+    let name = path.to_str()?.replace('\\', "\\\\").replace('"', "\\\"");
+    Some([format!("# 1 \"{name}\"\n").as_bytes(), rest].concat())
 }

@@ -2,6 +2,7 @@
 //!
 //! dtrace(1M)'s flags depend on order (`-n a -s b -x foo -n c`), so what comes out is a list, not a record.
 
+use crate::commands;
 use clap::{Arg, ArgAction, Command, error::ErrorKind};
 
 /// What a flag means.
@@ -44,6 +45,8 @@ pub enum Flag {
     Record,
     Replay,
     Realtime,
+    From,
+    Until,
     Help,
 }
 
@@ -113,6 +116,8 @@ pub const FLAGS: &[Row] = &[
     (Flag::Record, None, "record", Some("FILE"), "also write everything the script reads to a file"),
     (Flag::Replay, None, "replay", Some("FILE"), "run the script over a recording, without privileges"),
     (Flag::Realtime, None, "realtime", None, "replay as slowly as it happened"),
+    (Flag::From, None, "from", Some("TIME"), "replay from this time after the first event on (2s, 40ms)"),
+    (Flag::Until, None, "until", Some("TIME"), "replay until this time after the first event"),
     (Flag::Help, None, "help", None, "show this"),
 ];
 
@@ -139,11 +144,13 @@ impl Given {
     }
 }
 
-fn id(index: usize) -> String {
+/// What clap calls the flag of that row.
+pub fn id(index: usize) -> String {
     format!("flag{index}")
 }
 
-fn command() -> Command {
+/// The table as clap reads it.
+pub fn command() -> Command {
     let mut command = Command::new("duotrace").disable_help_flag(true).disable_version_flag(true);
     for (index, (_, letter, long, value, help)) in FLAGS.iter().enumerate() {
         let mut arg = Arg::new(id(index)).help(*help);
@@ -159,7 +166,7 @@ fn command() -> Command {
             None => arg.action(ArgAction::Count),
         });
     }
-    command.arg(Arg::new("args").num_args(0..).action(ArgAction::Append))
+    command.arg(Arg::new("args").help("values of $1, $2 and so on").num_args(0..).action(ArgAction::Append))
 }
 
 /// Reads the command line; the error is a line for the user, without prefix.
@@ -206,8 +213,10 @@ pub fn usage() -> String {
     );
     for (_, letter, long, _, help) in FLAGS {
         let name = letter.map_or_else(|| format!("--{long}"), |letter| format!("-{letter}"));
-        text.push_str(&format!("\t{name:<9} {help}\n"));
+        text.push_str(&format!("\t{name:<10} {help}\n"));
     }
+    text.push('\n');
+    text.push_str(&commands::usage());
     text
 }
 

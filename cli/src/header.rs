@@ -5,7 +5,7 @@
 use crate::flags::{Flag, Given};
 use crate::texts::Named;
 use duotrace_core::diagnostic::SourceMap;
-use duotrace_core::sema::ProgramText;
+use duotrace_core::sema::{self, ProgramText};
 use duotrace_core::syntax::{self, ParseConfig, ast};
 use std::fmt::Write;
 use std::path::Path;
@@ -18,7 +18,11 @@ pub fn write(given: &Given, programs: &[ProgramText], names: &[Named]) -> Result
     let mut sources = SourceMap::default();
     let source = sources.add(program.name.clone(), program.text.clone());
     let parsed = syntax::parse(&mut sources, source, &ParseConfig::default());
-    if let Some(diag) = parsed.diags.first() {
+    let providers = parsed.ast.items.iter().filter_map(|item| match item {
+        ast::Item::Provider(provider) => sema::well_formed(provider).err(),
+        _ => None,
+    });
+    if let Some(diag) = parsed.diags.iter().cloned().chain(providers).next() {
         let line = diag.span.map_or(0, |span| sources.position(span).line);
         return Err(format!("failed to compile script {}: line {line}: {}", named.given, diag.message));
     }

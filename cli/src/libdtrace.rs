@@ -1,5 +1,6 @@
 //! The libdtrace backend: the library compiles, so the texts go to it as they are.
 
+use crate::doctor::Part;
 use crate::flags::{Flag, Given};
 use crate::host::{Console, Signals};
 use crate::run::{self, Failed, fail, refused};
@@ -13,12 +14,16 @@ use duotrace_core::options::{Options, opt};
 use duotrace_core::sema::stability::{CLASSES, STABILITIES};
 use duotrace_core::sema::{ProgramKind, ProgramText};
 use duotrace_dtrace::abi::Family;
-use duotrace_dtrace::{Config, Dtrace, Target};
+use duotrace_dtrace::{Config, Description, Dtrace, Target};
+use std::time::Duration;
 
 /// Where the library is, if not where it usually is.
 const LIBRARY: &str = "DUOTRACE_LIBDTRACE";
 /// Whose it is, if its symbols do not tell.
 const ABI: &str = "DUOTRACE_LIBDTRACE_ABI";
+
+/// For how many seconds the library may be silent before it counts as hanging.
+const PATIENCE: &str = "DUOTRACE_LIBDTRACE_PATIENCE";
 
 /// Compiles the programs and runs them.
 pub fn trace(
@@ -53,7 +58,7 @@ pub fn trace(
     let mut session = loaded.map_err(|error| not_loaded(&error, &programs, names, &options))?;
     backend.notes().iter().for_each(|note| report::line(note));
     backend.settle(&mut options);
-    if options.flag(opt::VERBOSE) {
+    if given.has(Flag::Verbose) {
         for (named, ranks) in names.iter().zip(backend.stability()) {
             println!("\n{}", stability(named, ranks));
         }
@@ -86,6 +91,24 @@ pub fn trace(
     Ok(run::exit_status(&finished, &options))
 }
 
+/// What `duotrace doctor` says of the library.
+pub fn survey() -> Part {
+    let config = Config { library: library(), patience: Duration::from_secs(20), ..Config::default() };
+    let (usable, facts) = match Dtrace::new(config).describe() {
+        Ok(Description { path, family, version }) => {
+            let facts = [("path", path), ("layouts", family.name().to_string()), ("version", version)];
+            (Ok(()), facts.map(|(name, fact)| (name.to_string(), fact)).to_vec())
+        }
+        Err(error) => (Err(error.message), Vec::new()),
+    };
+    Part { title: "libdtrace", usable, facts }
+}
+
+/// The path that the environment gives.
+fn library() -> Option<String> {
+    std::env::var(LIBRARY).ok().filter(|path| !path.is_empty())
+}
+
 /// The stability report of a program.
 fn stability(named: &Named, ranks: &[u8; 6]) -> String {
     let word = |table: &[&'static str], rank: u8| table.get(usize::from(rank)).copied().unwrap_or("Unknown");
@@ -111,11 +134,17 @@ fn stability(named: &Named, ranks: &[u8; 6]) -> String {
 fn config(given: &Given, programs: &[ProgramText]) -> Result<Config, Failed> {
     let mut config =
         Config { programs: programs.to_vec(), listing: given.has(Flag::Listing), ..Config::default() };
-    config.library = std::env::var(LIBRARY).ok().filter(|path| !path.is_empty());
+    config.library = library();
     if let Ok(name) = std::env::var(ABI) {
         let known = || fail(format!("{ABI}={name}: not one of oracle, illumos, freebsd, macos"));
         config.family = Some(Family::from_name(&name).ok_or_else(known)?);
     }
+    if let Ok(text) = std::env::var(PATIENCE) {
+        let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
+        let seconds = seconds.ok_or_else(|| fail(format!("{PATIENCE}={text}: not a number of seconds")))?;
+        config.patience = Duration::from_secs(seconds);
+    }
+    config.environment = run::environment_options();
     let script = programs.iter().find(|text| text.kind == ProgramKind::Script);
     config.args.push(script.map_or("dtrace", |text| text.name.as_str()).to_string());
     config.args.extend(given.args.iter().cloned());

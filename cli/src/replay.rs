@@ -7,12 +7,11 @@ use duotrace_core::backend::{LibraryPart, Session};
 use duotrace_core::ir::Program;
 use duotrace_core::probe::{Probe, ProbeId, is_glob};
 use duotrace_core::sema::{ProgramKind, ProgramText};
-use duotrace_replay::file::{FileError, Item, Machine, Reader, Schema};
+use duotrace_replay::file::{Answer, FileError, Machine, Window};
 use duotrace_replay::record::{Plan, Recording, Summary};
-use duotrace_replay::{Event, Replay, synthetic};
-use std::collections::HashMap;
+use duotrace_replay::{Replay, synthetic};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::BufWriter;
 use std::path::Path;
 
 /// Flags that decide what a program does, by the name they have in a recording.
@@ -37,8 +36,25 @@ const KINDS: [(ProgramKind, &str); 6] = [
     (ProgramKind::Id, "id"),
 ];
 
+/// A time of `--from` or `--until`, since the recording's first event.
+pub fn time(flag: &str, value: &str) -> Result<u64, String> {
+    synthetic::duration(value).map_err(|error| format!("{flag}: {error} (as 250us, 40ms, 2s)"))
+}
+
+/// The part of a recording that was asked for.
+pub fn window(given: &Given) -> Result<Window, String> {
+    let mut window = Window::default();
+    if let Some(value) = given.values(Flag::From).last() {
+        window.from = time("--from", value)?;
+    }
+    if let Some(value) = given.values(Flag::Until).last() {
+        window.until = time("--until", value)?;
+    }
+    Ok(window)
+}
+
 /// Opens a recording; the error is a line for the user.
-pub fn open(path: &str, realtime: bool) -> Result<Replay, String> {
+pub fn open(path: &str, realtime: bool, window: Window) -> Result<Replay, String> {
     let mut replay = match Path::new(path).extension().is_some_and(|ext| ext == "events") {
         true => {
             let text = std::fs::read_to_string(path);
@@ -53,6 +69,7 @@ pub fn open(path: &str, realtime: bool) -> Result<Replay, String> {
         })?,
     };
     replay.set_realtime(realtime);
+    replay.set_window(window);
     Ok(replay)
 }
 
@@ -124,6 +141,12 @@ pub fn programs(replay: &Replay, given: &mut Given) -> (Vec<ProgramText>, Vec<Na
     (programs, names)
 }
 
+/// Are these the programs that were recorded?
+pub fn is_own(replay: &Replay, programs: &[ProgramText]) -> bool {
+    let texts = replay.overview().meta.iter().filter(|(key, _)| key == "text");
+    texts.map(|(_, text)| text).eq(programs.iter().map(|program| &program.text))
+}
+
 /// Other names of modules in descriptions, which only the traced system can resolve: `a.out` is the program itself.
 pub fn aliases(
     program: &Program,
@@ -160,6 +183,7 @@ pub fn recording<'a>(
     session: Box<dyn Session>,
     plan: Plan,
     meta: &[(String, String)],
+    types: &[Answer],
     probe: &'a dyn Fn(ProbeId) -> Option<Probe>,
 ) -> Result<Recording<'a, BufWriter<File>>, String> {
     for note in &plan.notes {
@@ -169,7 +193,7 @@ pub fn recording<'a>(
     let file = file.map_err(|error| format!("failed to open {path}: {}", texts::reason(&error)))?;
     let meta: Vec<(&str, &str)> = meta.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let machine = Machine::here(sys::wall_offset());
-    Recording::new(session, plan, BufWriter::new(file), machine, &meta, probe)
+    Recording::new(session, plan, BufWriter::new(file), machine, &meta, types, probe)
         .map_err(|error| format!("failed to write {path}: {error}"))
 }
 
@@ -183,49 +207,4 @@ pub fn report(path: &str, summary: &Summary) {
         text.push_str(&format!(", {} seen twice or of unknown probes left out", summary.unknown));
     }
     report::line(&text);
-}
-
-/// `duotrace trace2text FILE`: the events of a recording, a line each, as `--replay X.events` reads them.
-pub fn trace2text(words: &[String]) -> u8 {
-    let [path] = words else {
-        eprintln!("Usage: duotrace trace2text FILE");
-        return crate::USAGE;
-    };
-    match print_events(path) {
-        Ok(()) => 0,
-        Err(error) => {
-            report::line(&format!("{path}: {error}"));
-            crate::FAILURE
-        }
-    }
-}
-
-fn print_events(path: &str) -> Result<(), FileError> {
-    let mut reader = Reader::new(BufReader::new(File::open(path)?))?;
-    let mut schemas: HashMap<u32, Schema> = HashMap::new();
-    let mut event = Event::default();
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    loop {
-        let written = match reader.next(&mut event)? {
-            Item::Event => match schemas.get(&event.probe.0) {
-                Some(schema) => writeln!(out, "{}", synthetic::line(schema, &event)),
-                None => Ok(()),
-            },
-            Item::Probes(probes) => {
-                schemas.extend(probes.into_iter().map(|schema| (schema.probe.id.0, schema)));
-                Ok(())
-            }
-            Item::Losses(losses) => {
-                losses.iter().try_for_each(|loss| writeln!(out, "# lost: {} {}", loss.count, loss.what))
-            }
-            Item::Damage(what) => writeln!(out, "# {what}"),
-            Item::Meta(_) | Item::Symbols(_) => Ok(()),
-            Item::End { .. } => return Ok(out.flush()?),
-        };
-        match written {
-            // The reader has had enough.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            written => written?,
-        }
-    }
 }

@@ -11,14 +11,16 @@ pub fn line(text: &str) {
 /// A finding, behind `before` (`failed to compile script x.d`).
 pub fn diag(before: &str, diag: &Diag, sources: &SourceMap, tags: bool) {
     let mut text = String::new();
-    if !before.is_empty() {
+    // What the script may not do as a whole is no error of compiling it.
+    let compiled = !diag.message.starts_with("could not enable tracing");
+    if compiled && !before.is_empty() {
         text.push_str(&format!("{before}: "));
     }
     if tags {
         text.push_str(&format!("[{}] ", diag.tag.name()));
     }
     let place = diag.span.map(|span| (span, sources.position(span)));
-    if let Some((span, position)) = &place {
+    if let Some((span, position)) = place.as_ref().filter(|_| compiled) {
         let own = sources.get(span.source).map_or("", |source| source.name.as_str());
         match position.name == own {
             // A one-liner has no lines worth naming.

@@ -72,7 +72,8 @@ fn try_run(given: &Given) -> Result<u8, Failed> {
 
 /// Runs the given programs, or those that were recorded, over a recording.
 fn over_recording(given: &Given, path: &str, mut options: Options) -> Result<u8, Failed> {
-    let mut replay = replay::open(path, given.has(Flag::Realtime)).map_err(fail)?;
+    let window = replay::window(given).map_err(fail)?;
+    let mut replay = replay::open(path, given.has(Flag::Realtime), window).map_err(fail)?;
     let (mut programs, mut names) = texts::programs(given, &options).map_err(fail)?;
     let mut given = given.clone();
     if programs.is_empty() && !given.has(Flag::List) {
@@ -80,6 +81,7 @@ fn over_recording(given: &Given, path: &str, mut options: Options) -> Result<u8,
         (programs, names) = recorded;
         options = self::options(&given, Choice::Ebpf)?;
     }
+    replay.set_own_program(replay::is_own(&replay, &programs));
     given.macros = replay::macros(&replay);
     let target = replay.meta("target").and_then(|pid| pid.parse().ok()).unwrap_or(0);
     trace(&given, options, programs, &names, &[target], &mut replay)
@@ -100,7 +102,15 @@ pub fn trace(
     let mut meta = replay::meta(given, &programs, names, targets, &backend.library());
     let mut compiler =
         Compiler { given, names, first: 0, target: targets.first().copied(), macros: given.macros.clone() };
-    let compiled = compiler.compile(programs, &mut options, backend)?;
+    let record = given.values(Flag::Record).last();
+    // A recording brings along what its script's compiler was told of the kernel's types.
+    let (compiled, types) = match record {
+        Some(_) => {
+            let mut watched = record::Watched::new(backend);
+            (compiler.compile(programs, &mut options, &mut watched)?, watched.answers())
+        }
+        None => (compiler.compile(programs, &mut options, backend)?, Vec::new()),
+    };
     if given.has(Flag::List) {
         return Ok(list::program(backend, &compiled, given.has(Flag::Verbose)));
     }
@@ -111,23 +121,26 @@ pub fn trace(
         let what = if names.is_empty() { "specified" } else { "matched" };
         return Err(fail(format!("no probes {what}")));
     }
-    if options.flag(opt::VERBOSE) {
+    if given.has(Flag::Verbose) {
         for text in &compiled.stability {
             println!("\n{text}");
         }
     }
-    let record = given.values(Flag::Record).last();
     if record.is_some() && !options.is_set(opt::BUFSIZE) {
         // Every firing leaves a record, not only those that the script shows.
         let _ = options.set("bufsize", Some("64m"));
     }
     let plan = record.map(|_| record::plan(&compiled.program, &|id| backend.probe(id).cloned()));
     let program = plan.as_ref().map_or(&compiled.program, |plan| &plan.program);
+    let listed = given.has(Flag::Listing) || options.flag(opt::VERBOSE);
+    if given.has(Flag::Stop) && !listed {
+        let checked = backend.check(program, &options);
+        checked.map_err(|error| compiler.not_loaded(&compiled, &error, &options))?;
+        return Ok(0);
+    }
     let loaded = backend.load(program, &options);
     let mut session = loaded.map_err(|error| compiler.not_loaded(&compiled, &error, &options))?;
-    if given.has(Flag::Listing)
-        && let Some(listing) = session.listing(&compiled.sources)
-    {
+    if listed && let Some(listing) = session.listing(&compiled.sources) {
         let mut text = String::new();
         if backend.name() == "ebpf" {
             // What the instructions were made of; the listing of a replay is this already.
@@ -158,7 +171,8 @@ pub fn trace(
         (Some(path), Some(plan)) => {
             let probe = |id| backend.probe(id).cloned();
             replay::aliases(&compiled.program, &probe, &mut meta);
-            let mut recording = replay::recording(path, session, plan, &meta, &probe).map_err(fail)?;
+            let mut recording =
+                replay::recording(path, session, plan, &meta, &types, &probe).map_err(fail)?;
             let finished = run(&mut recording)?;
             replay::report(path, &recording.summary());
             finished
@@ -206,16 +220,34 @@ pub fn option_of(flag: Flag, value: &str) -> Option<(&str, Option<&str>, String)
         Flag::Names => ("cpphdrs", None, "-H".to_string()),
         Flag::Flow => ("flowindent", None, "-F".to_string()),
         Flag::Quiet => ("quiet", None, "-q".to_string()),
-        Flag::Verbose => ("verbose", None, "-v".to_string()),
         Flag::Destructive => ("destructive", None, "-w".to_string()),
         Flag::ZeroMatches => ("zdefs", None, "-Z".to_string()),
         _ => return None,
     })
 }
 
-/// Options in the order given. What only libdtrace knows is left to it.
+/// What stands before the names of options in the environment.
+const OPTION_PREFIX: &str = "DTRACE_OPT_";
+
+/// Options of the environment, by name: `DTRACE_OPT_STRSIZE=1k`. No value stands for none.
+pub fn environment_options() -> Vec<(String, Option<String>)> {
+    let named = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.to_str()?.strip_prefix(OPTION_PREFIX)?.to_ascii_lowercase();
+        let value = value.to_string_lossy().into_owned();
+        Some((name, (!value.is_empty()).then_some(value)))
+    });
+    let mut found: Vec<_> = named.collect();
+    found.sort();
+    found
+}
+
+/// Options in the order given, after those of the environment. What only libdtrace knows is left to it.
 fn options(given: &Given, choice: Choice) -> Result<Options, Failed> {
     let mut options = Options::new();
+    for (name, value) in environment_options() {
+        // As in dtrace(1): what is not known or not valid there is passed over.
+        let _ = options.set(&name, value.as_deref());
+    }
     for (flag, value) in &given.flags {
         let Some((name, value, shown)) = option_of(*flag, value) else { continue };
         match options.set(name, value) {
@@ -319,6 +351,9 @@ fn matched(names: &[Named], compiled: &Compiled, first: usize, session: &dyn Ses
     for (named, clauses) in names.iter().zip(compiled.clauses_of.iter().skip(first)) {
         let count: usize = clauses.iter().map(|clause| session.enabled(*clause)).sum();
         matched_line(named, count);
+    }
+    if options.flag(opt::DESTRUCTIVE) {
+        report::line("allowing destructive actions");
     }
 }
 

@@ -9,6 +9,7 @@ use duotrace_core::consumer::{self, Control, Host, OutputClosed, Stop};
 use duotrace_core::options::Options;
 use duotrace_core::output::{Environment, Utc};
 use duotrace_core::sema::{self, CompileConfig, ProgramKind, ProgramText};
+use duotrace_replay::file::Window;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -144,11 +145,12 @@ fn one(script: &Path, bless: bool) -> Done {
 /// What the script prints.
 fn output(script: &Path) -> Result<Vec<u8>, String> {
     let events = events_of(script).ok_or("no events")?;
-    let mut backend = replay::open(&events.display().to_string(), false)?;
+    let mut backend = replay::open(&events.display().to_string(), false, Window::default())?;
     let text = std::fs::read_to_string(script).map_err(|error| error.to_string())?;
     let name = script.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut options = Options::new();
     let text = ProgramText { name: name.clone(), text, kind: ProgramKind::Script };
+    backend.set_own_program(replay::is_own(&backend, std::slice::from_ref(&text)));
     let config = CompileConfig { args: vec![name.clone()], ..CompileConfig::default() };
     let compiled = sema::compile(&[text], &config, &mut options, &mut backend);
     if let Some(diag) = compiled.error() {

@@ -37,6 +37,11 @@ pub trait Backend {
     /// Prepares a program for running: compiles it, loads it, attaches nothing yet.
     /// Findings about the script (not supported here, too large, refused by the kernel's verifier) are `Diag`s.
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError>;
+
+    /// What [`Backend::load`] would say of a program, as far as that can be known without enabling anything (`-e`).
+    fn check(&mut self, program: &Program, options: &Options) -> Result<(), LoadError> {
+        self.load(program, options).map(drop)
+    }
 }
 
 /// A part of the D library: compiled only when a script, or a part that a script needs, mentions one of its words,

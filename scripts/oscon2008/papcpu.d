@@ -23,6 +23,7 @@
  */
 
 #pragma D option quiet
+#pragma D option zdefs
 #pragma D option strsize=128
 
 self uint64_t request;
@@ -30,6 +31,8 @@ self uint64_t request;
 self uint64_t sub[uint64_t];
 self uint64_t file[uint64_t];
 self uint64_t line[uint64_t];
+/* Is this a perl whose calls are seen? */
+self int calls;
 
 /* The URI's text is taken at once: it is there now, and a sample may not be able to read it. */
 ap*:::process-request-entry
@@ -40,9 +43,25 @@ ap*:::process-request-entry
 	self->sub[0] = 0;
 }
 
-perl*:::sub-entry
+/* A stock perl: looked at. */
+perlsub*:::profile-997
+/self->request && arg0 != 0/
+{
+	@[self->uri, copyinstr(arg0), copyinstr(arg1), (uint64_t)arg2] = count();
+}
+
+perlsub*:::profile-997
+/self->request && arg0 == 0/
+{
+	@[self->uri, "-", "-", 0] = count();
+}
+
+/* A perl that has the probes itself: calls and returns. */
+perl*::Perl_dtrace_probe_call:sub-entry,
+perlxs*:DTrace.so::sub-entry
 /self->request/
 {
+	self->calls = 1;
 	self->sub[self->depth + 1] = arg0;
 	self->file[self->depth + 1] = arg1;
 	self->line[self->depth + 1] = arg2;
@@ -50,13 +69,15 @@ perl*:::sub-entry
 }
 
 /* A frame whose return was not seen. */
-perl*:::sub-return
+perl*::Perl_dtrace_probe_call:sub-return,
+perlxs*:DTrace.so::sub-return
 /self->depth > 1 && self->sub[self->depth] != arg0/
 {
 	self->depth--;
 }
 
-perl*:::sub-return
+perl*::Perl_dtrace_probe_call:sub-return,
+perlxs*:DTrace.so::sub-return
 /self->depth > 0/
 {
 	self->depth--;
@@ -70,7 +91,7 @@ profile:::profile-997
 }
 
 profile:::profile-997
-/self->request && self->depth == 0/
+/self->request && self->calls && self->depth == 0/
 {
 	@[self->uri, "-", "-", 0] = count();
 }

@@ -30,6 +30,7 @@
 
 #pragma D option quiet
 #pragma D option defaultargs
+#pragma D option zdefs
 #pragma D option strsize=128
 
 self uint64_t request;
@@ -51,7 +52,8 @@ ap*:::process-request-entry
 	self->depth = 0;
 }
 
-perl*:::sub-entry
+perl*::Perl_dtrace_probe_call:sub-entry,
+perlxs*:DTrace.so::sub-entry
 /self->request/
 {
 	self->sub[self->depth + 1] = arg0;
@@ -61,21 +63,35 @@ perl*:::sub-entry
 }
 
 /* A frame whose return was not seen. */
-perl*:::sub-return
+perl*::Perl_dtrace_probe_call:sub-return,
+perlxs*:DTrace.so::sub-return
 /self->depth > 1 && self->sub[self->depth] != arg0/
 {
 	self->depth--;
 }
 
-perl*:::sub-return
+perl*::Perl_dtrace_probe_call:sub-return,
+perlxs*:DTrace.so::sub-return
 /self->depth > 0/
 {
 	self->depth--;
 }
 
-/* All that is shown is taken here, in the thread that leaves: its memory is not there any more (not yet) at on-cpu. */
-sched:::off-cpu
+/*
+ * All that is shown is taken here, in the thread that leaves: its memory is not there any more (not yet) at on-cpu.
+ * A stock perl is looked at; which of these two clauses comes first makes no difference.
+ */
+perlsub*:::off-cpu
 /self->request/
+{
+	self->off = timestamp;
+	self->name = arg0 != 0 ? copyinstr(arg0) : "-";
+	self->where = arg0 != 0 ? copyinstr(arg1) : "-";
+	self->at = (uint64_t)arg4;
+}
+
+sched:::off-cpu
+/self->request && self->off == 0/
 {
 	self->off = timestamp;
 	self->name = "-";

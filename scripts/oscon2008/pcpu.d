@@ -3,14 +3,15 @@
  * pcpu.d - where every Perl on the machine spends its processor time: subs, sampled.
  *
  * Usage:     pcpu.d                  until ^C: the 20 hottest every 5 seconds, and at the end
- * Needs:     a perl with probes (see perl.d).
+ * Needs:     a perl with probes (see perl.d): built with -Dusedtrace (5.24 or later), with the module Devel::DTrace, or
+ *            duotrace's for stock packages.
  *
  *   SAMPLES  997 a second for each processor that runs the sub (not what it calls in Perl; XS and built-in functions
  *            count for the sub that calls them)
  *
- * The subs are known from calls and returns: time in a sub that was called before the script began is not seen.
- * Every call costs two traps, which a program of many small subs feels: where only duotrace has to run it,
- * ../perl-lines.d samples lines at next to no cost.
+ * A stock perl is looked at 997 times a second (perlsub*:::profile-997), which costs its programs nothing that they
+ * notice. Where perl has the probes itself, the sub is known from its calls and returns: time in a sub that was called
+ * before the script began is not seen then, and every call costs two probes.
  *
  * Example (the web shop of ci/services-web under ab):
  *   2026 Nov 23 18:59:20  processor time of Perl subs
@@ -25,6 +26,7 @@
  */
 
 #pragma D option quiet
+#pragma D option zdefs
 #pragma D option strsize=128
 
 /* A sample may come while a frame is being filled in: `depth` is what makes it count. */
@@ -33,7 +35,14 @@ self uint64_t file[uint64_t];
 self uint64_t line[uint64_t];
 self int depth;
 
-perl*:::sub-entry
+perlsub*:::profile-997
+/arg0 != 0/
+{
+	@[copyinstr(arg0), copyinstr(arg1), (uint64_t)arg2] = count();
+}
+
+perl*::Perl_dtrace_probe_call:sub-entry,
+perlxs*:DTrace.so::sub-entry
 {
 	self->sub[self->depth + 1] = arg0;
 	self->file[self->depth + 1] = arg1;
@@ -41,13 +50,15 @@ perl*:::sub-entry
 	self->depth++;
 }
 
-perl*:::sub-return
+perl*::Perl_dtrace_probe_call:sub-return,
+perlxs*:DTrace.so::sub-return
 /self->depth > 1 && self->sub[self->depth] != arg0/
 {
 	self->depth--;
 }
 
-perl*:::sub-return
+perl*::Perl_dtrace_probe_call:sub-return,
+perlxs*:DTrace.so::sub-return
 /self->depth > 0/
 {
 	self->depth--;

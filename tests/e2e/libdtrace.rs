@@ -5,14 +5,14 @@
 //! (`backend-dtrace/tests/fake.c`), whose programs are words that say what it does.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use duotrace_tests::case::Outcome;
 use duotrace_tests::process::{Ran, run};
 use duotrace_tests::{Scratch, duotrace, root};
 
-use super::Test;
+use super::{Test, traced};
 
 /// The tests of this file.
 pub const TESTS: &[(&str, Test)] = &[
@@ -24,6 +24,10 @@ pub const TESTS: &[(&str, Test)] = &[
     ("the stand-in: killed, aborted, silent, failing", || stand_in(misbehaving)),
     ("the stand-in: a reader that goes away", || stand_in(stand_in_closed_pipe)),
     ("the stand-in: a compile error", || stand_in(stand_in_compile_error)),
+    ("the stand-in: a library that hangs", || stand_in(hanging)),
+    ("the stand-in: options of the environment", || stand_in(environment)),
+    ("options of the environment", || oracle(oracle_environment)),
+    ("options of the environment, on eBPF", || traced(ebpf_environment)),
     ("no library, another library", || alone(no_library)),
     ("recording is refused", || alone(no_recording)),
 ];
@@ -47,8 +51,8 @@ fn chroot() -> Option<PathBuf> {
     (is_root && Path::new(&dir).join("dlib").is_dir()).then(|| dir.into())
 }
 
-/// Runs a test in the chroot. The script has `$D`, the command of the libdtrace backend, and `left`, which prints what
-/// stands in uprobe_events.
+/// Runs a test in the chroot. The script has `$D`, the command of the libdtrace backend, `worker`, which prints the pid of
+/// a tracer's worker, and `left`, which prints what stands in uprobe_events of a worker that has ended.
 fn oracle(test: fn(&Within) -> Result<(), String>) -> Result<Outcome, String> {
     if chroot().is_none() {
         return Ok(Outcome::Skipped(
@@ -61,10 +65,10 @@ fn oracle(test: fn(&Within) -> Result<(), String>) -> Result<Outcome, String> {
         let text = format!(
             "D='{} --backend dtrace -xsyslibdir=/dlib'\n\
              events=/sys/kernel/tracing/uprobe_events\n\
-             before=$(sort $events)\n\
-             news() {{ sort $events | grep -vxF -- \"$before\"; }}\n\
-             # Removing what is still being closed takes a moment.\n\
-             left() {{ for i in $(seq 50); do [ -n \"$(news)\" ] || break; sleep .1; done; news | sed 's/^/left: /'; }}\n\
+             # What a worker has left. (Others may trace at the same time.) Removing what is still being closed takes a\n\
+             # moment.\n\
+             of() {{ grep \":dt_$1_\" $events; }}\n\
+             left() {{ [ -n \"$1\" ] || echo left: no worker; for i in $(seq 100); do of $1 >/dev/null || break; sleep .1; done; of $1 | sed 's/^/left: /'; }}\n\
              # The worker of a tracer, as soon as it is there.\n\
              worker() {{ for i in $(seq 200); do w=$(cat /proc/$1/task/$1/children); [ -z \"$w\" ] || break; sleep .05; done; echo $w; }}\n\
              {script}",
@@ -95,10 +99,11 @@ fn signalled(signal: &str) -> String {
          $D -q -p $target -n 'BEGIN {{ printf(\"armed\\n\"); }} pid$target:libc.so.6:nanosleep:entry, tick-1s {{ }}' >/tmp/armed.$$ & t=$!\n\
          for i in $(seq 600); do [ -s /tmp/armed.$$ ] && break; sleep .1; done\n\
          cat /tmp/armed.$$; rm /tmp/armed.$$\n\
-         kill -{signal} $(worker $t)\n\
+         w=$(worker $t); of $w >/dev/null || echo left: nothing was there to be left\n\
+         kill -{signal} $w\n\
          wait $t; echo status: $?\n\
          kill $target; wait $target 2>/dev/null\n\
-         left\n"
+         left $w\n"
     )
 }
 
@@ -174,9 +179,10 @@ fn aborted(within: &Within) -> Result<(), String> {
 
 fn closed_pipe(within: &Within) -> Result<(), String> {
     let script = "$D -q -n 'BEGIN { printf(\"one\\n\"); } tick-10ms { printf(\"more\\n\"); }' > >(head -n 1) & t=$!\n\
+        w=$(worker $t)\n\
         # The profile probes need a processor that is not idle.\n\
         timeout 60 sh -c 'while :; do :; done' & busy=$!\n\
-        wait $t; echo status: $?; kill $busy; wait $busy 2>/dev/null; sleep .5; left\n";
+        wait $t; echo status: $?; kill $busy; wait $busy 2>/dev/null; left $w\n";
     let ran = within(script)?;
     // As on eBPF: whoever has closed the pipe knows it.
     let left = ran.stdout.lines().any(|line| line.starts_with("left: "));
@@ -193,7 +199,7 @@ fn killed_tracer(within: &Within) -> Result<(), String> {
         w=$(worker $t); kill -KILL $t; wait $t 2>/dev/null; echo status: $?\n\
         for i in $(seq 100); do [ -e /proc/$w ] || break; sleep .1; done\n\
         [ -e /proc/$w ] && echo left: the worker\n\
-        left\n";
+        left $w\n";
     let ran = within(script)?;
     let left = ran.stdout.lines().any(|line| line.starts_with("left: "));
     match ran.stdout.contains("status: 137") && !left {
@@ -273,6 +279,75 @@ fn stand_in_compile_error(with: &With) -> Result<(), String> {
     let ran = run(with("wrong").arg("-xerrtags"), LIMIT)?;
     let line = "dtrace: invalid probe specifier wrong: [D_SYNTAX] syntax error near \"wrong\"";
     one_line("wrong", &ran, line)
+}
+
+/// What hangs is given up after the time that is set; and when the tracer is killed it does not stay behind.
+fn hanging(with: &With) -> Result<(), String> {
+    for text in ["hang", "stuck"] {
+        let ran = run(with(text).env("DUOTRACE_LIBDTRACE_PATIENCE", "1"), LIMIT)?;
+        one_line(text, &ran, "dtrace: libdtrace does not answer (for 1 s)")?;
+    }
+    one_line(
+        "no number",
+        &run(with("entry").env("DUOTRACE_LIBDTRACE_PATIENCE", "soon"), LIMIT)?,
+        "dtrace: DUOTRACE_LIBDTRACE_PATIENCE=soon: not a number of seconds",
+    )?;
+    let mut command = with("stuck");
+    command.env("DUOTRACE_LIBDTRACE_PATIENCE", "2").stdin(Stdio::null()).stdout(Stdio::null());
+    let mut tracer = command.spawn().map_err(|error| error.to_string())?;
+    let children = format!("/proc/{0}/task/{0}/children", tracer.id());
+    let end = Instant::now() + LIMIT;
+    let worker = loop {
+        let text = std::fs::read_to_string(&children).unwrap_or_default();
+        match text.trim().parse::<u32>() {
+            Ok(worker) => break Ok(worker),
+            Err(_) if Instant::now() > end => break Err("no worker".to_string()),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let _ = tracer.kill();
+    let _ = tracer.wait();
+    let worker = PathBuf::from(format!("/proc/{}", worker?));
+    while worker.exists() {
+        if Instant::now() > end {
+            return Err("the worker is still there".to_string());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// An option of the environment that is not valid is passed over; of the command line it is an error.
+fn environment(with: &With) -> Result<(), String> {
+    let ran = run(with("entry").env("DTRACE_OPT_NONSENSE", "1"), LIMIT)?;
+    if ran.code() != 3 {
+        return Err(format!("status {}, stderr {:?}", ran.code(), ran.stderr));
+    }
+    let line = "dtrace: failed to set -x nonsense: Invalid value for specified option";
+    one_line("-x", &run(with("entry").arg("-xnonsense=1"), LIMIT)?, line)
+}
+
+/// A size from the environment, which `-x` overrules; runs of a command that prints `abcdefgh` so far as it fits.
+const SIZES: &str = r#"P='BEGIN { trace("abcdefgh"); exit(0); }'
+    DTRACE_OPT_STRSIZE=4 DTRACE_OPT_QUIET=1 DTRACE_OPT_NOSUCH=1 $D -n "$P"
+    DTRACE_OPT_STRSIZE=4 $D -xstrsize=6 -qn "$P"
+"#;
+
+fn sizes(ran: Ran) -> Result<(), String> {
+    match ran.stdout == "abc\nabcde\n" && ran.code() == 0 {
+        true => Ok(()),
+        false => Err(format!("stdout {:?}, stderr {:?}", ran.stdout, ran.stderr)),
+    }
+}
+
+fn oracle_environment(within: &Within) -> Result<(), String> {
+    sizes(within(SIZES)?)
+}
+
+fn ebpf_environment() -> Result<(), String> {
+    let mut command = Command::new("bash");
+    command.args(["-c", SIZES]).env("D", duotrace()?);
+    sizes(run(&mut command, LIMIT)?)
 }
 
 fn no_library() -> Result<(), String> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub const TESTS: &[(&str, Test)] = &[
     ("perl.d counts calls and returns", || perl(perl_counts)),
     ("perl subs left by die", || perl(perl_die)),
+    ("perl subs looked at", || perl(perl_looked_at)),
     ("a build that is not known", || perl(unknown_build)),
     ("scripts on a stock apache", || web(scripts)),
 ];
@@ -116,6 +117,38 @@ fn perl_die() -> Result<(), String> {
     .ok()?;
     for want in ["calm 50", "top 50", "deep 150"] {
         if !out.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") == want) {
+            return Err(format!("no '{want}' in\n{out}"));
+        }
+    }
+    Ok(())
+}
+
+/// Where a program that began before the tracer spends its time: within `sort`, within `eval`, without a probe in it.
+const LOOP: &str = r#"$| = 1; print "ready\n";
+package Shop;
+sub price { my $n = shift; my $sum = 0; $sum += $_ for 1 .. 50; return $sum }
+sub inner { my $sum = 0; $sum += $_ for 1 .. 20000 }
+sub top { my @sorted = sort { price($a) <=> price($b) } 1 .. 100; eval { inner() }; return 1 }
+top() while 1;
+"#;
+
+fn perl_looked_at() -> Result<(), String> {
+    let scratch = Scratch::new()?;
+    let program = scratch.write("loop.pl", LOOP)?;
+    let perl = start(Command::new("perl").arg(&program))?;
+    perl.wait_for("ready", LIMIT)?;
+    // Of this one alone: there may be others.
+    let text = format!(
+        "perlsub*:::profile-997 /pid == {} && arg0 != 0/ {{ n++; \
+         @[probeprov, copyinstr(arg0), copyinstr(arg3), copyinstr(arg1), arg2] = count(); }} \
+         perlsub{}:::profile-997 {{ m++; }} tick-100ms /n > 200 && m > 200/ {{ exit(0); }}",
+        perl.pid(),
+        perl.pid()
+    );
+    let out = run(Command::new(duotrace()?).args(["-qn", &text]), LIMIT)?.ok()?;
+    for (sub, line) in [("price", 3), ("inner", 4)] {
+        let want = format!("perlsub{} {sub} Shop {} {line} ", perl.pid(), program.display());
+        if !out.lines().any(|row| row.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(&want)) {
             return Err(format!("no '{want}' in\n{out}"));
         }
     }

@@ -75,6 +75,15 @@ static int tcp(void)
 	return 0;
 }
 
+/* Changes the address space against the other threads, for some seconds or as long as the parent lives. */
+static void *contend(void *parent)
+{
+	time_t end = time(NULL) + 5;
+	while (time(NULL) < end && getppid() == *(pid_t *)parent)
+		munmap(mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0), 1 << 20);
+	return NULL;
+}
+
 static void handle(int signal)
 {
 	(void)signal;
@@ -128,6 +137,13 @@ int main(int argc, char **argv)
 		madvise(pages, 1000 * 4096, MADV_NOHUGEPAGE);
 		for (int i = 0; i < 1000; i++)
 			pages[i * 4096] = 1;
+	} else if (!strcmp(what, "locks")) {
+		pid_t parent = getppid();
+		pthread_t threads[4];
+		for (int i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, contend, &parent);
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
 	} else if (!strcmp(what, "tcp")) {
 		return tcp();
 	}

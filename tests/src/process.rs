@@ -94,6 +94,12 @@ pub fn start(command: &mut Command) -> Result<Running, String> {
     Ok(Running { child, name, stdout, stderr, readers: vec![out, err], ended: false })
 }
 
+/// `$DUOTRACE_PATIENCE` times a limit: for a machine that is emulated, and slow.
+fn patient(limit: Duration) -> Duration {
+    let times = std::env::var("DUOTRACE_PATIENCE").ok().and_then(|times| times.parse().ok());
+    limit * times.unwrap_or(1u32).clamp(1, 100)
+}
+
 /// Runs a process to its end, without input.
 pub fn run(command: &mut Command, limit: Duration) -> Result<Ran, String> {
     let mut running = start(command)?;
@@ -119,7 +125,7 @@ impl Running {
 
     /// Waits until its standard output holds a text.
     pub fn wait_for(&self, text: &str, limit: Duration) -> Result<(), String> {
-        let until = Instant::now() + limit;
+        let until = Instant::now() + patient(limit);
         let mut state = self.stdout.lock();
         loop {
             if String::from_utf8_lossy(&state.0).contains(text) {
@@ -163,7 +169,7 @@ impl Running {
     /// Waits until it ends by itself. After `limit` it is killed, and that is an error.
     pub fn finish(mut self, limit: Duration) -> Result<Ran, String> {
         drop(self.child.stdin.take());
-        let until = Instant::now() + limit;
+        let until = Instant::now() + patient(limit);
         while !self.has_ended() {
             if Instant::now() >= until {
                 let seen = format!("stdout: {}\nstderr: {}", self.so_far(), self.said());
@@ -186,7 +192,7 @@ impl Running {
     /// Waits until a tracer that prints nothing yet has its probes in place: it handles SIGINT itself, and the number of
     /// its BPF links (`/proc/PID/fdinfo`) has stood still for half a second.
     pub fn wait_armed(&self, limit: Duration) -> Result<(), String> {
-        let until = Instant::now() + limit;
+        let until = Instant::now() + patient(limit);
         let (mut links, mut since) = (0, Instant::now());
         while Instant::now() < until {
             if self.has_ended() {

@@ -15,6 +15,13 @@ pub fn kill(pid: u32, signal: i32) -> Result<(), String> {
     }
 }
 
+/// Has what is started from now on be interrupted by SIGINT, also where this process was started to ignore it (by
+/// nohup, or as a background command of a shell): a tracer leaves an ignored signal ignored.
+pub fn heed_interrupts() {
+    // SAFETY: no handler is set, only the signal's default action.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+}
+
 /// Waits for a child: how it ended, its processor time, and its largest resident size in kilobytes.
 pub fn wait(pid: u32) -> Result<(ExitStatus, Duration, u64), String> {
     let pid = i32::try_from(pid).map_err(|e| e.to_string())?;

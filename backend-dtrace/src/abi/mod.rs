@@ -150,6 +150,8 @@ pub struct Firing {
     pub cpu: u32,
     /// Start of the clause's data.
     pub data: u64,
+    /// Bytes of it, by the description; 0 where the library does not tell (Oracle's 2.0.7).
+    pub size: u32,
 }
 
 /// One element of an aggregation.
@@ -162,9 +164,11 @@ pub struct Element {
     pub value_desc: RecDesc,
     /// Packed parameters of lquantize and llquantize where they do not stand in the value.
     pub signature: u64,
-    /// Addresses of keys and value.
+    /// Addresses of keys and value, and how many bytes there are (0: not told).
     pub key: u64,
+    pub key_size: usize,
     pub value: u64,
+    pub value_size: usize,
 }
 
 /// A drop.
@@ -198,6 +202,19 @@ pub(crate) fn probe_offset(family: Family) -> usize {
 pub const MAX_RECS: usize = 65_536;
 /// Bytes of one record that are believed.
 pub const MAX_DATA: u32 = 64 << 20;
+
+/// How many bytes there are at most where the library says so many.
+pub fn limit(told: usize) -> usize {
+    let most = MAX_DATA as usize;
+    if told == 0 { most } else { told.min(most) }
+}
+
+impl RecDesc {
+    /// Where the part ends.
+    pub fn end(&self) -> usize {
+        (self.offset as usize).saturating_add(self.size as usize)
+    }
+}
 
 /// Copies a C string; empty for NULL.
 ///

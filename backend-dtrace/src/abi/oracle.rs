@@ -130,6 +130,7 @@ pub(super) unsafe fn firing(data: *const c_void) -> Firing {
             pdesc: raw.probe as usize as u64,
             cpu: raw.cpu,
             data: raw.data as usize as u64,
+            size: raw.desc.as_ref().map_or(0, |desc| desc.size),
         }
     }
 }
@@ -165,7 +166,9 @@ pub(super) unsafe fn element(data: *const c_void) -> Element {
             value_desc,
             signature: desc.sig,
             key: raw.key as usize as u64,
+            key_size: desc.ksize as usize,
             value: raw.data as usize as u64,
+            value_size: desc.dsize as usize,
         }
     }
 }

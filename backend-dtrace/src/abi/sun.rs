@@ -158,6 +158,7 @@ pub(super) unsafe fn firing(data: *const c_void) -> Firing {
             pdesc: raw.pdesc as usize as u64,
             cpu: raw.cpu as u32,
             data: raw.data as usize as u64,
+            size: raw.edesc.as_ref().map_or(0, |edesc| edesc.size),
         }
     }
 }
@@ -194,7 +195,9 @@ pub(super) unsafe fn element(data: *const c_void) -> Element {
             value_desc,
             signature: 0,
             key: raw.data as usize as u64,
+            key_size: raw.size,
             value: raw.data as usize as u64,
+            value_size: raw.size,
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Each callback copies what it is given and returns; nothing is kept of the library's memory.
 
 use crate::abi::{
-    AGGWALK_NEXT, CONSUME_NEXT, CONSUME_THIS, Family, Firing, HANDLE_OK, MAX_DATA, ProbeName, RecDesc, act,
-    bytes, probe_offset, read, text,
+    AGGWALK_NEXT, CONSUME_NEXT, CONSUME_THIS, Family, Firing, HANDLE_OK, ProbeName, RecDesc, act, bytes,
+    limit, probe_offset, read, text,
 };
 use crate::aggregates;
 use crate::layout::{Dialect, Plan};
@@ -53,6 +53,8 @@ pub struct Context {
     probes: HashSet<u32>,
     names: HashSet<(Option<u32>, u64)>,
     pending: Option<Pending>,
+    /// What the library has delivered that cannot be: nothing more is taken from it.
+    pub nonsense: Option<String>,
     /// The description that was listed last: the statements of a clause share it.
     listed: usize,
 }
@@ -78,6 +80,7 @@ impl Context {
             probes: HashSet::new(),
             names: HashSet::new(),
             pending: None,
+            nonsense: None,
             listed: 0,
         })
     }
@@ -163,8 +166,13 @@ impl Context {
     fn firing(&mut self, firing: &Firing) {
         let at = (firing.clause, firing.desc);
         if !self.clauses.contains_key(&at) {
-            let clause = self.clause(firing);
-            self.clauses.insert(at, clause);
+            match self.clause(firing) {
+                Ok(clause) => self.clauses.insert(at, clause),
+                Err(text) => {
+                    self.nonsense = Some(text);
+                    return;
+                }
+            };
         }
         if self.described.insert(firing.clause, firing.desc) != Some(firing.desc) {
             let recs = self.clauses.get(&at).map_or(Vec::new(), |clause| clause.recs.clone());
@@ -203,11 +211,17 @@ impl Context {
         }
     }
 
-    fn clause(&self, firing: &Firing) -> Clause {
+    /// A clause that fires for the first time; the error says what is wrong with its description.
+    fn clause(&self, firing: &Firing) -> Result<Clause, String> {
         // SAFETY: the firing is that of this callback.
         let recs = unsafe { read::recs(self.family(), firing) };
-        let end = |rec: &RecDesc| rec.offset.saturating_add(rec.size).min(MAX_DATA) as usize;
-        let size = recs.iter().map(end).max().unwrap_or(0);
+        let size = recs.iter().map(RecDesc::end).max().unwrap_or(0);
+        let limit = limit(firing.size as usize);
+        if size > limit {
+            return Err(format!(
+                "libdtrace's data makes no sense: a record of {size} bytes in a clause of {limit}"
+            ));
+        }
         let recs: Vec<Rec> = recs
             .into_iter()
             .map(|desc| {
@@ -220,7 +234,7 @@ impl Context {
         // SAFETY: as in `firing`.
         let data = unsafe { bytes(firing.data, size) };
         let plan = Plan::new(&recs, &data, self.dialect);
-        Clause { recs, plan, size }
+        Ok(Clause { recs, plan, size })
     }
 
     /// Tells the names of addresses that were not told yet.
@@ -286,7 +300,9 @@ unsafe extern "C" fn on_probe(data: *const c_void, arg: *mut c_void) -> c_int {
         let context = context(arg);
         let firing = read::firing(context.family(), data);
         context.finish_pending();
-        context.firing(&firing);
+        if context.nonsense.is_none() {
+            context.firing(&firing);
+        }
     }
     CONSUME_THIS
 }
@@ -305,18 +321,27 @@ unsafe extern "C" fn on_element(data: *const c_void, arg: *mut c_void) -> c_int 
     // there are at its addresses.
     unsafe {
         let context = context(arg);
+        if context.nonsense.is_some() {
+            return AGGWALK_NEXT;
+        }
         let element = read::element(context.family(), data);
-        let end = |rec: &RecDesc| rec.offset.saturating_add(rec.size).min(MAX_DATA) as usize;
-        let key_size = element.keys.iter().map(end).max().unwrap_or(0);
+        let key_size = element.keys.iter().map(RecDesc::end).max().unwrap_or(0);
         let desc = &element.value_desc;
         let value_at = element.value.wrapping_add(u64::from(desc.offset));
+        if key_size > limit(element.key_size) || desc.end() > limit(element.value_size) {
+            context.nonsense = Some(format!(
+                "libdtrace's data makes no sense: @{} has a key of {key_size} bytes and a value of {} in {} and {}",
+                element.name, desc.size, element.key_size, element.value_size
+            ));
+            return AGGWALK_NEXT;
+        }
         let raw = RawElement {
             name: element.name,
             variable: element.variable,
             action: desc.action,
             signature: element.signature,
             key: bytes(element.key, key_size),
-            value: bytes(value_at, desc.size.min(MAX_DATA) as usize),
+            value: bytes(value_at, desc.size as usize),
             keys: element.keys,
         };
         let mut addresses = Vec::new();

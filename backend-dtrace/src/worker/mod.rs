@@ -10,7 +10,7 @@ use crate::abi::{Family, ORACLE_ACT_BASE, sun};
 use crate::backend::{Config, Target};
 use crate::layout::Dialect;
 use crate::leftovers;
-use crate::process::{Ends, let_go, readable};
+use crate::process::{Ends, let_go, outlive, readable};
 use crate::sys::{Handle, LibError, Library, c_string};
 use crate::wire::{Message, Stage};
 use callbacks::Context;
@@ -26,6 +26,9 @@ pub const GO: u8 = b'G';
 /// Told to the worker: stop tracing and deliver the rest.
 pub const STOP: u8 = b'S';
 
+/// How long the worker may outlive its session: letting a process go takes the library a second or two.
+const OUTLIVE: Duration = Duration::from_secs(30);
+
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub enum Job {
@@ -35,6 +38,8 @@ pub enum Job {
     ListPrograms,
     /// List all probes, or those that a description matches.
     List(Option<String>),
+    /// Say what library it is.
+    Describe,
 }
 
 /// `DTRACE_C_*`.
@@ -82,6 +87,9 @@ const NOT_FOR_IT: &[&str] = &["cpp", "cpphdrs", "cpppath", "define", "undef", "i
 
 /// Runs a job to its end.
 pub fn run(job: &Job, config: &Config, ends: Ends) {
+    outlive(&ends, config.patience.min(OUTLIVE), || {
+        leftovers::of(std::process::id());
+    });
     fill_holes();
     let opened = Library::open(config.library.as_deref(), config.family);
     let (library, problem) = match opened {
@@ -104,6 +112,10 @@ pub fn run(job: &Job, config: &Config, ends: Ends) {
         Job::Run => worker.trace(config),
         Job::ListPrograms => worker.list_programs(config),
         Job::List(description) => worker.list(config, description.as_deref()),
+        Job::Describe => {
+            worker.describe();
+            Ok(())
+        }
     };
     if let Err(Failure { stage, index, error }) = done {
         let LibError { errno, message } = error;
@@ -158,15 +170,9 @@ impl Worker {
         for (name, value) in [("bufsize", "4m"), ("aggsize", "4m")] {
             let _ = library.setopt(name, Some(value));
         }
-        if library.family.is_oracle() {
-            library.setopt_from_environment("DTRACE_OPT_");
-        } else {
-            for (name, value) in std::env::vars() {
-                if let Some(name) = name.strip_prefix("DTRACE_OPT_") {
-                    let value = (!value.is_empty()).then_some(value.as_str());
-                    let _ = library.setopt(&name.to_ascii_lowercase(), value);
-                }
-            }
+        for (name, value) in &config.environment {
+            // As in dtrace(1): what the library does not know, or takes no such value for, is passed over.
+            let _ = library.setopt(name, value.as_deref());
         }
         for (index, (name, value)) in config.options.iter().enumerate() {
             if NOT_FOR_IT.contains(&name.as_str()) {
@@ -259,6 +265,7 @@ impl Worker {
                 Err(error) => return Err(failure(Stage::Work, 0)(error)),
                 Ok(done) => done,
             };
+            self.sane()?;
             if self.context.has_output() {
                 last = Instant::now();
             } else if last.elapsed() > Duration::from_secs(1) {
@@ -271,7 +278,15 @@ impl Worker {
             }
         }
         self.context.totals();
-        Ok(())
+        self.sane()
+    }
+
+    /// Has the library delivered what cannot be?
+    fn sane(&mut self) -> Result<(), Failure> {
+        match self.context.nonsense.take() {
+            Some(message) => Err(failure(Stage::Work, 0)(LibError { errno: -1, message })),
+            None => Ok(()),
+        }
     }
 
     /// Blocks until the session says what to do.
@@ -320,6 +335,13 @@ impl Worker {
             self.context.list_statements(*program).map_err(failure(Stage::List, index))?;
         }
         Ok(())
+    }
+
+    fn describe(&mut self) {
+        let library = self.library();
+        let (path, version) = (library.path(), library.version());
+        let family = library.family.name().to_string();
+        self.context.send(&Message::Library { path, family, version });
     }
 
     fn list(&mut self, config: &Config, description: Option<&str>) -> Result<(), Failure> {

@@ -74,6 +74,11 @@ impl Gen<'_> {
                 Some(&offset) => self.kernel_register(offset),
                 None => self.asm.mov(Reg::R0, 0),
             },
+            ArgSource::KernelReg(offset) => self.asm.load(Size::DW, Reg::R0, Reg::R6, offset as i16),
+            ArgSource::Narrow { ref from, bytes, signed } => {
+                self.source(from);
+                self.extend(Reg::R0, u32::from(bytes) * 8, signed);
+            }
             ArgSource::CookieHigh => self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::COOKIE),
             ArgSource::KernelPc => self.sampled_pc(false),
             ArgSource::UserPc => self.sampled_pc(true),
@@ -131,6 +136,7 @@ impl Gen<'_> {
                 self.asm.mov(Reg::R0, 0);
                 self.asm.bind(end);
             }
+            ArgSource::Wait(what) => self.wait(what),
             // A recipe is a whole argument: `arg` lowers it.
             ArgSource::Recipe(_) | ArgSource::Absent => self.asm.mov(Reg::R0, 0),
         }
@@ -166,7 +172,9 @@ impl Gen<'_> {
                 }
             }
             Hook::SysEnter | Hook::SysExit => self.kernel_register(offset & !7),
-            Hook::TestRun | Hook::RawTracepoint | Hook::BtfTracepoint => self.asm.mov(Reg::R0, 0),
+            Hook::TestRun | Hook::RawTracepoint | Hook::BtfTracepoint | Hook::Kprobe => {
+                self.asm.mov(Reg::R0, 0)
+            }
         }
     }
 

@@ -92,6 +92,15 @@ impl Gen<'_> {
                 self.task_field(Size::DW, cred);
                 self.load_far(Size::W, uid + if builtin == Builtin::Gid { 4 } else { 0 });
             }
+            Builtin::Euid | Builtin::Egid => {
+                let offsets = self.input.target.offsets;
+                let wanted = if builtin == Builtin::Euid { offsets.euid } else { offsets.egid };
+                let (Some(cred), Some(wanted)) = (offsets.cred, wanted) else {
+                    return self.unsupported(span, "euid and egid on a kernel without BTF");
+                };
+                self.task_field(Size::DW, cred);
+                self.load_far(Size::W, wanted);
+            }
             Builtin::Uid => {
                 self.asm.call(Helper::GetCurrentUidGid);
                 self.emit(Insn::mov32(Reg::R0, Reg::R0));
@@ -110,10 +119,11 @@ impl Gen<'_> {
                 self.alu(Alu::Add, Reg::R0, Reg::R1);
             }
             Builtin::Vtimestamp => {
-                let Some(offset) = self.input.target.offsets.sum_exec_runtime else {
+                let offsets = self.input.target.offsets;
+                let (Some(account), Some(pid)) = (offsets.sum_exec_runtime, offsets.pid) else {
                     return self.unsupported(span, "vtimestamp on a kernel without BTF");
                 };
-                self.task_field(Size::DW, offset);
+                self.vtimestamp(account, pid)?;
             }
             Builtin::Ppid => {
                 let offsets = self.input.target.offsets;

@@ -1,8 +1,9 @@
 //! Subroutines: small ones inline, the rest by a routine of `runtime`.
 
+use super::Hook;
 use super::context::{Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
-use super::layout::{control, drops, frame};
+use super::layout::{self, control, drops, event, frame};
 use super::runtime::{MAX_OCTETS, Routine};
 use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::{Expr, ExprKind, Fault, SCRATCH_TAG, Space, Subroutine as S, Ty};
@@ -392,8 +393,7 @@ impl Gen<'_> {
         self.asm.mov(Reg::R2, Reg::R0);
         self.take(size, Reg::R3);
         self.take(to, Reg::R1);
-        self.write_user();
-        Ok(())
+        self.write_user(self.plan.scratch_bytes, from.span)
     }
 
     /// Writes a string with its NUL to the process, at most so many bytes.
@@ -414,15 +414,54 @@ impl Gen<'_> {
         self.asm.bind(small);
         self.frame_ptr(Reg::R2, at + 8);
         self.take(to, Reg::R1);
-        self.write_user();
-        Ok(())
+        self.write_user(self.plan.str_bytes - 8, text.span)
     }
 
-    /// Writes `R3` bytes at `R2` to the user address in `R1`; a failure is a bad address.
-    fn write_user(&mut self) {
+    /// Has `R3` bytes, at most `most`, at `R2` written to the user address in `R1`.
+    ///
+    /// `bpf_probe_write_user` is refused by kernels that are locked down, and 6.18's verifier refuses it altogether.
+    /// So the bytes go to the consumer, and the process stops before it comes back to its own instructions: the
+    /// consumer writes and lets it go on (`session/copyout.rs`).
+    fn write_user(&mut self, most: u32, span: Span) -> Res {
+        if !matches!(self.group.hook, Hook::Uprobe | Hook::SysEnter | Hook::SysExit) {
+            return self.unsupported(span, "copyout() outside of probes of processes and system calls");
+        }
+        let head = event::HEADER + event::WRITE_HEAD;
+        let at = self.temp(head + most)?;
         self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R1);
-        self.asm.call(Helper::ProbeWriteUser);
+        self.frame_store(Size::DW, at + event::HEADER, Reg::R1);
+        self.frame_store(Size::DW, at + event::HEADER + 8, Reg::R3);
+        self.asm.mov(Reg::R4, Reg::R2);
+        self.asm.mov(Reg::R2, Reg::R3);
+        self.asm.mov(Reg::R3, Reg::R4);
+        self.frame_ptr(Reg::R1, at + head);
+        self.asm.call(Helper::ProbeReadKernel);
         self.fault_if(Cond::Ne, 0, Fault::BadAddr, true);
+        let kind = u64::from(self.f.clause.0) << 32 | u64::from(event::WRITE);
+        self.frame_store_imm(at + event::KIND, kind as i64);
+        self.asm.call(Helper::GetSmpProcessorId);
+        self.alu(Alu::Lsh, Reg::R0, 32);
+        self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::PROBE);
+        self.alu(Alu::Or, Reg::R0, Reg::R1);
+        self.frame_store(Size::DW, at + event::PROBE, Reg::R0);
+        self.asm.call(Helper::GetCurrentPidTgid);
+        self.frame_store(Size::DW, at + event::TIMESTAMP, Reg::R0);
+        self.alu(Alu::Rsh, Reg::R0, 32);
+        self.frame_store(Size::DW, at + event::PID, Reg::R0);
+        self.asm.load_map(Reg::R1, layout::EVENTS);
+        self.frame_ptr(Reg::R2, at);
+        self.asm.load_imm(Reg::R3, i64::from(head + most));
+        self.asm.mov(Reg::R4, super::record::FORCE_WAKEUP);
+        self.asm.call(Helper::RingbufOutput);
+        let (lost, done) = (self.asm.label(), self.asm.label());
+        self.asm.jump_if(Cond::Ne, Reg::R0, 0, lost);
+        self.asm.mov(Reg::R1, super::stmt::SIGSTOP);
+        self.asm.call(Helper::SendSignal);
+        self.asm.jump(done);
+        self.asm.bind(lost);
+        self.count_drop(drops::PRINCIPAL);
+        self.asm.bind(done);
+        Ok(())
     }
 
     /// Writes the digits of the signed number in `R0`.

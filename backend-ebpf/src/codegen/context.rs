@@ -189,6 +189,18 @@ fn maps(input: &Input<'_>, plan: &Layout, programs: &[ProgramImage]) -> Vec<MapD
                     layout::unwind::PROCESSES,
                 ),
                 layout::ROWS => MapSpec::array(MapKind::MmapArray, "rows", 8, layout::unwind::ROWS),
+                layout::WAITS => super::lock::map(),
+                layout::LOOKED_AT => MapSpec::hash(
+                    MapKind::LruHash,
+                    "looked_at",
+                    8,
+                    layout::threads::VALUE,
+                    layout::threads::PROCESSES,
+                ),
+                layout::ON_CPU => MapSpec::array(MapKind::PercpuArray, "on_cpu", layout::on_cpu::BYTES, 1),
+                layout::ACCOUNTS => MapSpec::task_storage("accounts", 8),
+                layout::KEPT => MapSpec::task_storage("kept", layout::KEPT_WORDS * 8),
+                layout::UNKNOWN => MapSpec::ringbuf("unknown", 4096),
                 layout::STRANGERS => MapSpec::ringbuf("strangers", 4096),
                 layout::NAMES => MapSpec::hash(
                     MapKind::Hash,
@@ -211,7 +223,7 @@ fn maps(input: &Input<'_>, plan: &Layout, programs: &[ProgramImage]) -> Vec<MapD
 fn array_map(input: &Input<'_>, plan: &Layout, id: MapId) -> MapSpec {
     let found = plan.vars.iter().zip(&input.program.variables).find_map(|(place, var)| match place {
         layout::VarPlace::Array { map, key_bytes, elem_bytes, .. } if *map == id => {
-            let entries = (input.limits.dynvarsize / (key_bytes + elem_bytes)).max(16);
+            let entries = (input.limits.dynvarsize / (key_bytes + elem_bytes)).max(1);
             Some(MapSpec::hash(MapKind::Hash, &var.name, *key_bytes, *elem_bytes, entries))
         }
         _ => None,

@@ -42,8 +42,21 @@ pub const OBJECTS: MapId = MapId(10);
 pub const ROWS: MapId = MapId(11);
 /// Processes whose objects are wanted.
 pub const STRANGERS: MapId = MapId(12);
+/// Waits for locks that are going on: `lock` has the layout.
+pub const WAITS: MapId = MapId(18);
+/// Where the threads of a process keep what virtual probes look at: `threads` has the layout.
+pub const LOOKED_AT: MapId = MapId(13);
+/// Processes of which that is not known, or known for long.
+pub const UNKNOWN: MapId = MapId(14);
+/// Who came on each processor, and when: `on_cpu` has the layout.
+pub const ON_CPU: MapId = MapId(15);
+/// Threads' times on processors, as `vtimestamp` has them.
+pub const ACCOUNTS: MapId = MapId(16);
+/// What probes at returns keep of entries: `KEPT_WORDS` of each thread.
+pub const KEPT: MapId = MapId(17);
+pub const KEPT_WORDS: u32 = 64;
 /// First of the associative arrays' maps.
-const ARRAYS: u32 = 16;
+const ARRAYS: u32 = 32;
 
 /// Tables by which user stacks are walked.
 pub mod unwind {
@@ -70,6 +83,36 @@ pub mod unwind {
     pub const SIGNAL_RBP: i32 = 40 + 80;
     pub const SIGNAL_RSP: i32 = 40 + 120;
     pub const SIGNAL_RIP: i32 = 40 + 128;
+}
+
+/// What virtual probes that look at threads know of processes.
+pub mod threads {
+    /// Processes at a time.
+    pub const PROCESSES: u32 = 8192;
+    /// A value: `u64` address of the key (0: the process has none), `u64` number of the file that it is in, `u64` when it
+    /// was found out (ns, monotonic), `u32` offset of `specific` in `struct pthread`, `u32` of `data` in what the
+    /// blocks there consist of.
+    pub const KEY: i16 = 0;
+    pub const FILE: i16 = 8;
+    pub const SINCE: i16 = 16;
+    pub const BLOCKS: i16 = 24;
+    pub const DATA: i16 = 28;
+    pub const VALUE: u32 = 32;
+    /// After so long it is found out again: the process may be another program now.
+    pub const FRESH_NS: i32 = 1_000_000_000;
+    /// Keys of a block, and bytes of one, as powers of two (glibc's `PTHREAD_KEY_2NDLEVEL_SIZE`,
+    /// `struct pthread_key_data`).
+    pub const BLOCK_BITS: i32 = 5;
+    pub const ENTRY_BITS: i32 = 4;
+}
+
+/// What `vtimestamp` knows of a processor.
+pub mod on_cpu {
+    /// `u64`: the thread's number plus 1; 0 before the first switch that was seen.
+    pub const WHO: i16 = 0;
+    /// `u64`: since when (ns, monotonic).
+    pub const SINCE: i16 = 8;
+    pub const BYTES: u32 = 16;
 }
 
 /// Offsets in the control page.
@@ -125,7 +168,7 @@ pub(super) const FRAMES_PER_CPU: u32 = 4;
 
 /// What an event in the ring begins with: 32 bytes.
 pub mod event {
-    /// `u32`: [`RECORD`] or [`FAULT`].
+    /// `u32`: [`RECORD`], [`FAULT`] or [`WRITE`].
     pub const KIND: u32 = 0;
     pub const CLAUSE: u32 = 4;
     pub const PROBE: u32 = 8;
@@ -138,6 +181,10 @@ pub mod event {
     pub const HEADER: u32 = 32;
     pub const RECORD: u32 = 1;
     pub const FAULT: u32 = 2;
+    /// What `copyout()` wants written: process and thread (`u64`, at [`TIMESTAMP`]); then `u64` address, `u64` size,
+    /// the bytes.
+    pub const WRITE: u32 = 3;
+    pub const WRITE_HEAD: u32 = 16;
 }
 
 /// Where a variable lives.
@@ -437,6 +484,18 @@ fn uses_scratch(input: &Input<'_>) -> bool {
         };
         clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
         walk_body(&clause.body, &mut look);
+    }
+    found
+}
+
+/// Does any clause write to its process?
+pub fn copies_out(program: &duotrace_core::ir::Program) -> bool {
+    use duotrace_core::ir::{ExprKind, Subroutine as S};
+    let mut found = false;
+    for clause in &program.clauses {
+        walk_body(&clause.body, &mut |expr| {
+            found |= matches!(expr.kind, ExprKind::Call(S::Copyout | S::Copyoutstr, _));
+        });
     }
     found
 }

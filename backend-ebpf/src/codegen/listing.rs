@@ -6,12 +6,15 @@ use super::insn::disassemble;
 use duotrace_core::diagnostic::SourceMap;
 use std::fmt::Write;
 
-/// One line per instruction; a comment with place and text whenever the place changes.
-pub fn listing(image: &Image, sources: &SourceMap) -> String {
+/// One line per instruction; a comment with place and text whenever the place changes. `clauses` names what a
+/// group of sites runs.
+pub fn listing(image: &Image, sources: &SourceMap, clauses: &dyn Fn(usize) -> String) -> String {
     let mut out = String::new();
     for program in &image.programs {
-        let _ = writeln!(out, "program {} ({} instructions)", program.name, program.code.insns.len());
-        let _ = writeln!(out, "{:<3} {:<16} INSTRUCTION", "OFF", "OPCODE");
+        let (name, count) = (&program.name, program.code.insns.len());
+        let _ =
+            writeln!(out, "Disassembly of clause {}, {name} ({count} instructions):", clauses(program.group));
+        let _ = writeln!(out, "{:<4} {:<6} {:<23} INSTRUCTION", "INS", "OFF", "OPCODE");
         let mut last = None;
         for (at, text) in disassemble(&program.code.insns) {
             if let Some(function) =
@@ -40,9 +43,10 @@ pub fn listing(image: &Image, sources: &SourceMap) -> String {
             };
             // The second half of a wide load shares its line and shows in the text.
             let opcode = program.code.insns.get(at).map_or(String::new(), |insn| {
-                format!("{:02x}{:02x}{:04x}{:08x}", insn.code, insn.regs, insn.off, insn.imm)
+                let (dst, src) = (insn.regs & 0xf, insn.regs >> 4);
+                format!("{:02x} {dst:x} {src:x} {:04x} {:08x}", insn.code, insn.off, insn.imm)
             });
-            let _ = writeln!(out, "{at:02}: {opcode} {text}");
+            let _ = writeln!(out, "{at:04} {:05}: {opcode:<22} {text}", at * 8);
         }
     }
     out

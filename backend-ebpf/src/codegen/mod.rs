@@ -25,6 +25,7 @@ mod calls;
 mod context;
 mod expr;
 mod fault;
+mod lock;
 mod place;
 mod prologue;
 mod recipe;
@@ -34,6 +35,8 @@ mod stmt;
 mod string;
 #[cfg(test)]
 mod tests;
+mod threads;
+pub mod vtime;
 
 use crate::kernel::MapSpec;
 use crate::symbols::recipe::Recipe;
@@ -59,8 +62,10 @@ pub enum Hook {
     PerfEvent,
     /// Any other raw tracepoint: ctx[n] = n-th argument.
     RawTracepoint,
-    /// A raw tracepoint whose arguments the verifier knows the types of.
+    /// A raw tracepoint, or a function's entry or return, whose arguments the verifier knows the types of.
     BtfTracepoint,
+    /// Entry or return of a kernel function: context is the kernel's `struct pt_regs` there.
+    Kprobe,
 }
 
 /// How a program learns which probe fired.
@@ -96,6 +101,14 @@ pub enum ArgSource {
     Const(i64),
     /// An address so far from the instruction of the probe.
     PcRelative(i64),
+    /// A field of the pt_regs of a kernel function ([`Hook::Kprobe`]).
+    KernelReg(u16),
+    /// So many bytes of another source, extended.
+    Narrow {
+        from: Box<ArgSource>,
+        bytes: u8,
+        signed: bool,
+    },
     /// n-th context word (raw tracepoints; SysExit: 1 is the return value).
     Ctx(u16),
     /// n-th system call argument, read from the pt_regs that ctx[0] points to.
@@ -129,8 +142,28 @@ pub enum ArgSource {
     Select(Box<Test>, Box<ArgSource>, Box<ArgSource>),
     /// Is the current thread the first of its process?
     MainThread,
+    /// Of the wait for a lock that ends here.
+    Wait(Wait),
     /// The argument does not exist: reads as 0.
     Absent,
+}
+
+/// What is known of a wait for a lock, between two tracepoints of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wait {
+    /// What kind of lock it is and how it is waited for: the flags of `contention_begin`; 0 where that was not seen.
+    Flags,
+    /// How long it took, in ns.
+    Time,
+}
+
+/// What a program without clauses does for those that have some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Notes that a wait for a lock begins.
+    WaitBegins,
+    /// Forgets it, when all others have seen its end.
+    WaitEnded,
 }
 
 /// One step through memory: from an address to what is stored near it.
@@ -192,6 +225,14 @@ pub enum PidFilter {
     Pid(u32),
 }
 
+/// A word of the thread's in `layout::KEPT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kept {
+    pub slot: u32,
+    /// Is it written here? The program has no clauses then, and `condition` is the value.
+    pub stores: bool,
+}
+
 /// One BPF program to generate.
 #[derive(Clone, Debug)]
 pub struct SiteGroup {
@@ -207,16 +248,22 @@ pub struct SiteGroup {
     /// The context word that is the task whose probe this is, where that is not the current one
     /// (`sched:::on-cpu`); only for `Hook::BtfTracepoint`.
     pub task: Option<u16>,
+    /// It has no clauses, but does this.
+    pub service: Option<Service>,
     /// errno is meaningful (system call returns): negative return values give it.
     pub errno: bool,
     /// `probeprov` has the pid appended at run time (USDT providers).
     pub provider_pid: bool,
     /// Is the first user frame's return address at [rsp] (function entry)? For `ucaller` and `ustack`.
     pub at_entry: bool,
-    /// Attached as a session to functions' entries, for what happens at their returns.
-    pub at_return: bool,
+    /// Attached as a session to the entries of functions, for what happens at their returns.
+    pub session: bool,
     /// A virtual probe's condition: where it is 0 nothing fired.
     pub condition: Option<Arc<Recipe>>,
+    /// A virtual probe at a return that wants something of the entry; or the program at the entry that keeps it.
+    pub keep: Option<Kept>,
+    /// A virtual probe that looks at threads: the number (`layout::threads`) of the file whose threads they are.
+    pub looks_at: Option<u64>,
 }
 
 /// Sizes that options set.
@@ -266,6 +313,10 @@ pub struct KernelOffsets {
     pub cred: Option<u32>,
     /// `cred->uid`; the gid follows it.
     pub uid: Option<u32>,
+    pub euid: Option<u32>,
+    pub egid: Option<u32>,
+    /// `task->thread.fsbase`: where the thread's `struct pthread` is.
+    pub thread_pointer: Option<u32>,
     /// For `sid`, `pgid`, `psargs`.
     pub process: Option<ProcessOffsets>,
     /// For `cwd`, `root`, `d_path()`.
@@ -329,6 +380,8 @@ pub struct Target {
     pub isa_v4: bool,
     /// Links of many uprobes run programs only for the threads of their process.
     pub links_filter: bool,
+    /// `session` keeps account of threads at `sched_switch`, for `vtimestamp`.
+    pub watches_switches: bool,
     /// Offsets of kernel structures.
     pub offsets: KernelOffsets,
 }
@@ -341,6 +394,7 @@ impl Target {
             global_ctx: false,
             isa_v4: false,
             links_filter: false,
+            watches_switches: false,
             offsets: KernelOffsets::default(),
         }
     }

@@ -23,6 +23,8 @@ impl KernelOffsets {
                             | Builtin::Sid
                             | Builtin::Pgid
                             | Builtin::Psargs
+                            | Builtin::Euid
+                            | Builtin::Egid
                             | Builtin::Cwd
                             | Builtin::Root
                     ) | ExprKind::Call(Subroutine::Progenyof | Subroutine::DPath, _)
@@ -44,7 +46,10 @@ impl KernelOffsets {
             pid: task("pid"),
             comm: task("comm"),
             cred: task("cred"),
-            uid: btf.field("cred", "uid").map(|field| field.offset),
+            uid: at(btf, "cred", "uid"),
+            euid: at(btf, "cred", "euid"),
+            egid: at(btf, "cred", "egid"),
+            thread_pointer: task("thread.fsbase"),
             process: process(btf),
             paths: paths(btf),
             returns: None,
@@ -113,6 +118,8 @@ mod tests {
             offsets.comm,
             offsets.cred,
             offsets.uid,
+            offsets.euid,
+            offsets.egid,
         ];
         assert!(all.iter().all(Option::is_some), "{offsets:?}");
         assert!(offsets.process.is_some() && offsets.paths.is_some(), "{offsets:?}");

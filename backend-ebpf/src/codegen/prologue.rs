@@ -5,7 +5,7 @@ use super::context::{ArgMode, Gen, Res, slot};
 use super::fault::{EXITED, FAULTED};
 use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, FRAMES_PER_CPU, VarPlace, control, drops, frame};
-use super::{Hook, PidFilter, ProbeIdentity, args::regs};
+use super::{Hook, Kept, PidFilter, ProbeIdentity, args::regs};
 use duotrace_core::diagnostic::Diag;
 use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Subroutine, Ty};
 
@@ -59,7 +59,14 @@ impl Gen<'_> {
             }
         };
         self.asm.enter(entry);
-        if let Err(diag) = self.entry(&functions, &error_functions, condition) {
+        let done = match self.group.service {
+            Some(service) => {
+                self.service(service);
+                Ok(())
+            }
+            None => self.entry(&functions, &error_functions, condition),
+        };
+        if let Err(diag) = done {
             diags.push(*diag);
         }
         self.emit_routines();
@@ -84,12 +91,9 @@ impl Gen<'_> {
         self.asm.set_span(0);
         self.asm.mov(Reg::R6, Reg::R1);
         if self.group.hook != Hook::TestRun {
-            // Both words at once: armed and not exiting.
-            self.asm.load_map_value(Reg::R1, layout::CONTROL, control::ARMED as i32);
-            self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
-            self.asm.jump_if(Cond::Ne, Reg::R1, 1, out);
+            self.unless_armed(out);
         }
-        if self.group.at_return {
+        if self.group.session {
             self.only_returns(out)?;
         }
         if let Some(cpu) = self.input.limits.cpu {
@@ -107,7 +111,9 @@ impl Gen<'_> {
         let group = self.group;
         group.guard.iter().for_each(|test| self.test(test, out));
         self.identify(out);
-        if let Some(function) = condition {
+        if let (Some(Kept { stores: true, .. }), Some(function)) = (group.keep, condition) {
+            self.keep(function, out);
+        } else if let Some(function) = condition {
             self.check_condition(function, out);
         }
         let framed = clauses.iter().any(|(_, _, traits)| traits.frame);
@@ -189,6 +195,14 @@ impl Gen<'_> {
             self.asm.load(Size::DW, Reg::R9, Reg::R10, slot::FRAME);
         }
         Ok(())
+    }
+
+    /// Goes to `out` where no probe is to fire.
+    pub fn unless_armed(&mut self, out: super::asm::Label) {
+        // Both words at once: armed and not exiting.
+        self.asm.load_map_value(Reg::R1, layout::CONTROL, control::ARMED as i32);
+        self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
+        self.asm.jump_if(Cond::Ne, Reg::R1, 1, out);
     }
 
     /// `R7 =` probe, `R8 =` upper half of the cookie.

@@ -2,6 +2,7 @@
 
 use super::context::{Gen, Hold, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Operand, Reg, Size};
+use super::layout;
 use crate::symbols::recipe::{Op, Recipe};
 use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::ClauseId;
@@ -16,7 +17,22 @@ impl Gen<'_> {
     /// `R0 =` what a recipe yields; 0 where memory on the way cannot be read.
     pub fn recipe(&mut self, recipe: &Recipe) -> Res {
         let mut lowering = Lowering { named: Vec::new(), failed: self.asm.label() };
-        self.recipe_value(recipe, &mut lowering)?;
+        // The names around the whole: each is held only as long as something that follows uses it.
+        let mut rest = recipe;
+        while let Recipe::Let { name, value, body } = rest {
+            self.recipe_value(value, &mut lowering)?;
+            for at in (0..lowering.named.len()).rev() {
+                if lowering.named.get(at).is_some_and(|(name, _)| !body.mentions(*name)) {
+                    let (_, hold) = lowering.named.remove(at);
+                    self.release(hold);
+                }
+            }
+            let hold = self.hold()?;
+            lowering.named.push((*name, hold));
+            rest = body;
+        }
+        self.recipe_value(rest, &mut lowering)?;
+        lowering.named.drain(..).for_each(|(_, hold)| self.release(hold));
         if has_load(recipe) {
             let done = self.asm.label();
             self.asm.jump(done);
@@ -47,6 +63,13 @@ impl Gen<'_> {
         match recipe {
             Recipe::Const(value) => self.asm.load_imm(Reg::R0, *value),
             Recipe::Register(offset) => self.register(*offset),
+            Recipe::Called => self.asm.mov(Reg::R0, 0),
+            Recipe::Kept => self.kept(false, lowering.failed),
+            Recipe::Tid => {
+                self.asm.call(Helper::GetCurrentPidTgid);
+                self.emit(Insn::mov32(Reg::R0, Reg::R0));
+            }
+            Recipe::Thread => self.specific(lowering.failed)?,
             Recipe::Found => self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::COOKIE),
             Recipe::Named(name) => {
                 let held = lowering.named.iter().rposition(|(other, _)| other == name);
@@ -116,6 +139,31 @@ impl Gen<'_> {
         Ok(())
     }
 
+    /// `R0 =` the word that the probe keeps; or that word `= R8`. Goes to `none` where the thread has none.
+    fn kept(&mut self, store: bool, none: super::asm::Label) {
+        let slot = self.group.keep.map_or(0, |keep| keep.slot);
+        self.asm.call(Helper::GetCurrentTaskBtf);
+        self.asm.mov(Reg::R2, Reg::R0);
+        self.asm.load_map(Reg::R1, layout::KEPT);
+        self.asm.mov(Reg::R3, 0);
+        self.asm.mov(Reg::R4, i32::from(store));
+        self.asm.call(Helper::TaskStorageGet);
+        self.asm.jump_if(Cond::Eq, Reg::R0, 0, none);
+        let at = (slot % layout::KEPT_WORDS * 8) as i16;
+        match store {
+            true => self.asm.store(Size::DW, Reg::R0, at, Reg::R8),
+            false => self.asm.load(Size::DW, Reg::R0, Reg::R0, at),
+        }
+    }
+
+    /// The program at a function's entry: stores what the condition's function yields.
+    pub fn keep(&mut self, function: super::asm::FuncId, out: super::asm::Label) {
+        self.asm.mov(Reg::R1, Reg::R6);
+        self.asm.call_func(function);
+        self.asm.mov(Reg::R8, Reg::R0);
+        self.kept(true, out);
+    }
+
     /// Calls the condition's function; leaves unless it holds. What it yields is in `R8`.
     pub fn check_condition(&mut self, function: super::asm::FuncId, out: super::asm::Label) {
         self.asm.mov(Reg::R1, Reg::R6);
@@ -128,8 +176,13 @@ impl Gen<'_> {
 /// Can lowering the recipe jump to where failed reads go? (The verifier refuses code that nothing reaches.)
 fn has_load(recipe: &Recipe) -> bool {
     match recipe {
-        Recipe::Const(_) | Recipe::Register(_) | Recipe::Found | Recipe::Named(_) => false,
-        Recipe::Load { .. } => true,
+        Recipe::Const(_)
+        | Recipe::Register(_)
+        | Recipe::Found
+        | Recipe::Tid
+        | Recipe::Called
+        | Recipe::Named(_) => false,
+        Recipe::Load { .. } | Recipe::Kept | Recipe::Thread => true,
         Recipe::Binary { left, right, .. } => has_load(left) || has_load(right),
         Recipe::If { cond, then, otherwise } => has_load(cond) || has_load(then) || has_load(otherwise),
         Recipe::Let { value, body, .. } => has_load(value) || has_load(body),

@@ -15,7 +15,7 @@ use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, StackSpec, Ty};
 const USER_STACK: i32 = 1 << 8;
 /// `BPF_RB_NO_WAKEUP`, `BPF_RB_FORCE_WAKEUP`.
 const NO_WAKEUP: i32 = 1;
-const FORCE_WAKEUP: i32 = 2;
+pub(super) const FORCE_WAKEUP: i32 = 2;
 
 impl Gen<'_> {
     /// Where a field lies in the frame.

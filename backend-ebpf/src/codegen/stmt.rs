@@ -7,7 +7,7 @@ use duotrace_core::diagnostic::{Diag, Span, Tag};
 use duotrace_core::ir::{Clause, Effect, Expr, Fault, Stmt};
 
 /// SIGSTOP on x86-64 and arm64.
-const SIGSTOP: i32 = 19;
+pub(super) const SIGSTOP: i32 = 19;
 
 /// Longest `chill()`: 500 ms, as in illumos; more is a fault.
 const MAX_CHILL: i32 = 500_000_000;

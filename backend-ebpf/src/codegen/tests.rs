@@ -66,6 +66,7 @@ fn target() -> Target {
         global_ctx: true,
         isa_v4: true,
         links_filter: false,
+        watches_switches: false,
         offsets: *OFFSETS
             .get_or_init(|| crate::btf::Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default()),
     }
@@ -134,7 +135,7 @@ impl Loaded {
                     let log: Vec<&str> = refusal.log.lines().collect();
                     let tail = log[log.len().saturating_sub(60)..].join("\n");
                     if std::env::var_os("LISTING").is_some() {
-                        eprintln!("{}", listing::listing(&image, &SourceMap::default()));
+                        eprintln!("{}", listing::listing(&image, &SourceMap::default(), &|_| String::new()));
                     }
                     panic!("{}\n{tail}", refusal.reason);
                 }
@@ -358,9 +359,12 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         provider_pid: false,
         guard: Vec::new(),
         task: None,
+        service: None,
         at_entry: true,
-        at_return: false,
+        session: false,
         condition: None,
+        keep: None,
+        looks_at: None,
     }
 }
 

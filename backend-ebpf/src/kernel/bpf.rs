@@ -160,6 +160,30 @@ pub(super) fn link_uprobe_multi(prog: BorrowedFd<'_>, sites: &UprobeMulti<'_>) -
     owned(call, unsafe { raw::bpf_link_create(prog.as_raw_fd(), 0, attach, &options) })
 }
 
+/// Attaches a program to kernel functions by name, each with its cookie.
+pub(super) fn link_kprobe_multi(
+    prog: BorrowedFd<'_>,
+    names: &[CString],
+    cookies: &[u64],
+    at_return: bool,
+) -> Result<OwnedFd, Error> {
+    let call = "bpf(BPF_LINK_CREATE, kprobe_multi)";
+    if names.len() != cookies.len() {
+        return Err(Error::other(call, "as many cookies as functions expected"));
+    }
+    let mut pointers: Vec<*const std::ffi::c_char> = names.iter().map(|name| name.as_ptr()).collect();
+    let mut options = link_options();
+    options.__bindgen_anon_1.kprobe_multi = raw::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_2 {
+        flags: if at_return { raw::BPF_F_KPROBE_MULTI_RETURN } else { 0 },
+        cnt: names.len() as u32,
+        syms: pointers.as_mut_ptr(),
+        cookies: cookies.as_ptr(),
+        ..Default::default()
+    };
+    // SAFETY: names, the array of pointers to them and cookies outlive the call; both arrays have `cnt` elements.
+    owned(call, unsafe { raw::bpf_link_create(prog.as_raw_fd(), 0, raw::BPF_TRACE_KPROBE_MULTI, &options) })
+}
+
 /// Attaches a program to a perf event; the cookie needs kernel 5.15.
 pub(super) fn link_perf_event(
     prog: BorrowedFd<'_>,

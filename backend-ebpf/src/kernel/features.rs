@@ -3,7 +3,7 @@
 //! Trying beats version numbers: distributions backport, and configurations and
 //! security modules forbid what the version would allow. Nothing is tried that nobody asks for.
 
-use super::link::{self, Site};
+use super::link::{self, KernelSite, Site};
 use super::{Error, Kind, LoadError, Map, MapKind, MapSpec, Prog, ProgSpec};
 use crate::btf::{Btf, Kind as BtfKind};
 use crate::codegen::asm::{Arg, Assembler, Linkage, MapId};
@@ -37,11 +37,15 @@ pub enum Feature {
     Kfuncs,
     /// Programs at kernel functions' entries and returns.
     Fentry,
+    /// Many kernel functions in one link (kernel 5.18, CONFIG_FPROBE).
+    KprobeMulti,
+    /// Kernel functions through perf events.
+    Kprobe,
 }
 
 impl Feature {
     /// All of them, for a report.
-    pub const ALL: [Feature; 10] = [
+    pub const ALL: [Feature; 12] = [
         Feature::UprobeMulti,
         Feature::UprobeSession,
         Feature::Cookie,
@@ -52,6 +56,8 @@ impl Feature {
         Feature::IsaV4,
         Feature::Kfuncs,
         Feature::Fentry,
+        Feature::KprobeMulti,
+        Feature::Kprobe,
     ];
 
     /// The name in a report.
@@ -67,6 +73,8 @@ impl Feature {
             Feature::IsaV4 => "BPF ISA v4",
             Feature::Kfuncs => "kfuncs in uprobes",
             Feature::Fentry => "fentry",
+            Feature::KprobeMulti => "kprobe_multi links",
+            Feature::Kprobe => "kprobes",
         }
     }
 
@@ -90,6 +98,8 @@ impl Feature {
             }
             Feature::Kfuncs => kfuncs(),
             Feature::Fentry => fentry(),
+            Feature::KprobeMulti => kprobes(Kind::KprobeMulti),
+            Feature::Kprobe => kprobes(Kind::Kprobe),
         }
     }
 }
@@ -117,6 +127,11 @@ impl Features {
     /// `supports` as a plain yes or no.
     pub fn has(&self, feature: Feature) -> bool {
         self.supports(feature).is_ok()
+    }
+
+    /// The kind of program to attach kprobes with.
+    pub fn kprobe_kind(&self) -> Kind {
+        if self.has(Feature::KprobeMulti) { Kind::KprobeMulti } else { Kind::Kprobe }
     }
 
     /// The kind of program to attach uprobes with.
@@ -207,10 +222,20 @@ fn kfuncs() -> Answer {
     loads(asm, Kind::Uprobe, &[])
 }
 
+/// A function made for such tests in every kernel with BPF (net/bpf/test_run.c).
+const TEST_FUNCTION: &str = "bpf_fentry_test1";
+
+fn kprobes(kind: Kind) -> Answer {
+    let mut asm = Assembler::new("probe");
+    asm.ret(0);
+    let prog = load(asm, kind, &[])?;
+    let site = KernelSite { function: TEST_FUNCTION.to_string(), cookie: 0 };
+    link::attach_kprobes(&prog, &[site], false).map(|_| ()).map_err(|error| error.to_string())
+}
+
 fn fentry() -> Answer {
-    // A function made for such tests in every kernel with BPF (net/bpf/test_run.c).
-    let Some(id) = function("bpf_fentry_test1") else {
-        return Err("the kernel's BTF has no bpf_fentry_test1".to_string());
+    let Some(id) = function(TEST_FUNCTION) else {
+        return Err(format!("the kernel's BTF has no {TEST_FUNCTION}"));
     };
     let mut asm = Assembler::new("probe");
     asm.ret(0);

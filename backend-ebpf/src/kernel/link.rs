@@ -1,7 +1,7 @@
 //! Links: what ties a program to its probes. Dropping a link detaches.
 
 use super::bpf::{self, UprobeMulti};
-use super::perf_event::{self, Rate};
+use super::perf_event::{self, Counter, Rate};
 use super::{Error, Kind, Prog};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -82,14 +82,15 @@ pub fn attach_uprobes_if_possible(
     prog: &Prog,
     path: &Path,
     sites: &[Site],
+    at_return: bool,
     pid: Option<u32>,
 ) -> Result<(Vec<Link>, usize), Error> {
-    match attach_uprobes(prog, path, sites, false, pid) {
+    match attach_uprobes(prog, path, sites, at_return, pid) {
         Ok(links) => Ok((links, 0)),
         Err(error) if error.errno == ENOTSUPP && sites.len() > 1 => {
             let (left, right) = sites.split_at(sites.len() / 2);
-            let (mut links, mut refused) = attach_uprobes_if_possible(prog, path, left, pid)?;
-            let (more, also) = attach_uprobes_if_possible(prog, path, right, pid)?;
+            let (mut links, mut refused) = attach_uprobes_if_possible(prog, path, left, at_return, pid)?;
+            let (more, also) = attach_uprobes_if_possible(prog, path, right, at_return, pid)?;
             links.extend(more);
             refused += also;
             Ok((links, refused))
@@ -137,4 +138,35 @@ pub fn attach_tracepoint(prog: &Prog, id: u64, cookie: u64) -> Result<Link, Erro
 /// Runs a `PerfEvent` program on a CPU at a rate.
 pub fn attach_cpu_clock(prog: &Prog, rate: Rate, cpu: u32, cookie: u64) -> Result<Link, Error> {
     on_event(prog, perf_event::cpu_clock(rate, cpu)?, cookie)
+}
+
+/// Runs a `PerfEvent` program on a CPU whenever a counter has counted so far.
+pub fn attach_counter(prog: &Prog, counter: Counter, cpu: u32, cookie: u64) -> Result<Link, Error> {
+    on_event(prog, perf_event::counter(counter, cpu)?, cookie)
+}
+
+/// A kernel function, and what `bpf_get_attach_cookie` returns there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelSite {
+    pub function: String,
+    pub cookie: u64,
+}
+
+/// Attaches to entries or returns of kernel functions: through one link (`KprobeMulti`) or one link and one perf event
+/// for each (`Kprobe`).
+pub fn attach_kprobes(prog: &Prog, sites: &[KernelSite], at_return: bool) -> Result<Vec<Link>, Error> {
+    if sites.is_empty() {
+        return Ok(Vec::new());
+    }
+    if prog.kind() == Kind::Kprobe {
+        let one =
+            |site: &KernelSite| on_event(prog, perf_event::kprobe(&site.function, at_return)?, site.cookie);
+        return sites.iter().map(one).collect();
+    }
+    let names: Result<Vec<CString>, _> =
+        sites.iter().map(|site| CString::new(site.function.as_str())).collect();
+    let names = names.map_err(|_| Error::new("bpf(BPF_LINK_CREATE, kprobe_multi)", libc::EINVAL))?;
+    let cookies: Vec<u64> = sites.iter().map(|site| site.cookie).collect();
+    let link = bpf::link_kprobe_multi(prog.as_fd(), &names, &cookies, at_return)?;
+    Ok(vec![Link { _link: link, _event: None }])
 }

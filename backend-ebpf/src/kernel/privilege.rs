@@ -48,6 +48,11 @@ impl Privileges {
         self.effective >> bit & 1 == 1
     }
 
+    /// The capabilities that matter here and that this process has.
+    pub fn held(&self) -> Vec<&'static str> {
+        CAPABILITIES.iter().filter(|(bit, _)| self.has(*bit)).map(|(_, name)| *name).collect()
+    }
+
     /// Can programs be loaded and attached at all?
     pub fn can_trace(&self) -> bool {
         self.missing().is_empty()

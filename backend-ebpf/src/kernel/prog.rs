@@ -17,6 +17,10 @@ pub enum Kind {
     UprobeMulti,
     /// Entry and return of uprobes in one program (kernel 6.13). Context: `struct pt_regs`.
     UprobeSession,
+    /// A kernel function's entry or return through a perf event. Context: `struct pt_regs`.
+    Kprobe,
+    /// Many kernel functions through one link (kernel 5.18). Context: `struct pt_regs`.
+    KprobeMulti,
     /// A tracepoint without its record. Context: its `u64` arguments.
     RawTracepoint,
     /// A tracepoint with its record as context.
@@ -38,6 +42,8 @@ impl Kind {
             Kind::Uprobe => (raw::BPF_PROG_TYPE_KPROBE, 0, 0),
             Kind::UprobeMulti => (raw::BPF_PROG_TYPE_KPROBE, raw::BPF_TRACE_UPROBE_MULTI, 0),
             Kind::UprobeSession => (raw::BPF_PROG_TYPE_KPROBE, raw::BPF_TRACE_UPROBE_SESSION, 0),
+            Kind::Kprobe => (raw::BPF_PROG_TYPE_KPROBE, 0, 0),
+            Kind::KprobeMulti => (raw::BPF_PROG_TYPE_KPROBE, raw::BPF_TRACE_KPROBE_MULTI, 0),
             Kind::RawTracepoint => (raw::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0),
             Kind::Tracepoint => (raw::BPF_PROG_TYPE_TRACEPOINT, 0, 0),
             Kind::PerfEvent => (raw::BPF_PROG_TYPE_PERF_EVENT, 0, 0),
@@ -50,7 +56,9 @@ impl Kind {
     /// The name by which BTF calls the program's context.
     pub(super) fn context_name(self) -> &'static str {
         match self {
-            Kind::Uprobe | Kind::UprobeMulti | Kind::UprobeSession => "bpf_user_pt_regs_t",
+            Kind::Uprobe | Kind::UprobeMulti | Kind::UprobeSession | Kind::Kprobe | Kind::KprobeMulti => {
+                "bpf_user_pt_regs_t"
+            }
             Kind::RawTracepoint => "bpf_raw_tracepoint_args",
             Kind::PerfEvent => "bpf_perf_event_data",
             _ => "pt_regs",

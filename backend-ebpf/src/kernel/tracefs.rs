@@ -36,6 +36,32 @@ impl Tracefs {
         Ok(text)
     }
 
+    /// Kernel functions that can be probed, and the modules that they are of; `vmlinux` is the core kernel.
+    ///
+    /// Some names stand for several functions: these are left out, for a probe could not tell which it is.
+    pub fn functions(&self) -> std::io::Result<Vec<(String, String)>> {
+        let text = self.read("available_filter_functions")?;
+        let mut found: Vec<(&str, &str)> = text
+            .lines()
+            .filter_map(|line| {
+                let mut words = line.split_ascii_whitespace();
+                let name = words.next()?;
+                // Functions of an init section that is gone have such names.
+                let plain = !name.starts_with("__ftrace_invalid_address");
+                plain
+                    .then(|| (name, words.next().map_or("vmlinux", |module| module.trim_matches(['[', ']']))))
+            })
+            .collect();
+        found.sort_unstable();
+        let several = |at: usize| {
+            let name = found.get(at).map(|(name, _)| *name);
+            found.get(at + 1).map(|(name, _)| *name) == name
+                || at.checked_sub(1).and_then(|before| found.get(before)).map(|(name, _)| *name) == name
+        };
+        let plain = found.iter().enumerate().filter(|(at, _)| !several(*at));
+        Ok(plain.map(|(_, (name, module))| (module.to_string(), name.to_string())).collect())
+    }
+
     /// Tracepoints as category and name, in order; the system calls' own have no raw form and are left out.
     pub fn tracepoints(&self) -> std::io::Result<Vec<(String, String)>> {
         let text = self.read("available_events")?;

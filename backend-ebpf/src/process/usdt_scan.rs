@@ -3,8 +3,9 @@
 use super::maps;
 use super::pids;
 use crate::symbols::elf::{Elf, FileId};
+use crate::symbols::recipe::LookWhen;
 use crate::symbols::usdt::{self, UsdtSite};
-use duotrace_core::probe::glob_match;
+use duotrace_core::probe::{glob_match, is_glob};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -231,6 +232,15 @@ pub fn matches_any_pid(pattern: &str, provider: &str) -> bool {
     samples.iter().all(|pid| glob_match(pattern, &format!("{provider}{pid}")))
 }
 
+/// The probe `profile-N` that a description's name means: the rate is the description's.
+fn at_rate(name: &str) -> Option<&str> {
+    const CUSTOMARY: &str = "profile-997";
+    match is_glob(name) || name.is_empty() {
+        true => glob_match(name, CUSTOMARY).then_some(CUSTOMARY),
+        false => name.starts_with("profile-").then_some(name),
+    }
+}
+
 impl Scan {
     /// Has the process USDT probes of this provider in some file?
     fn has_real(&self, pid: i32, provider: &str) -> bool {
@@ -245,7 +255,8 @@ impl Scan {
         for (id, file) in &self.files {
             let mapping: Vec<i32> =
                 self.processes.iter().filter(|(_, ids)| ids.contains(id)).map(|(pid, _)| *pid).collect();
-            let mut groups: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
+            let mut groups: BTreeMap<(&str, &str, String), Vec<usize>> = BTreeMap::new();
+            let mut fits: BTreeMap<&str, bool> = BTreeMap::new();
             for (i, s) in file.sites.iter().enumerate() {
                 let module_fits =
                     glob_match(module, &file.module) || (module == "a.out" && self.executables.contains(id));
@@ -253,8 +264,22 @@ impl Scan {
                 if alias_of.is_some_and(|other| glob_match(provider, &format!("{other}1"))) {
                     continue;
                 }
-                if module_fits && glob_match(function, &s.function) && glob_match(name, &s.name) {
-                    groups.entry((&s.provider, &s.name, &s.function)).or_default().push(i);
+                let provider_fits = || {
+                    matches_any_pid(provider, &s.provider)
+                        || mapping.iter().any(|pid| glob_match(provider, &format!("{}{pid}", s.provider)))
+                };
+                let look = s.recipes.as_ref().and_then(|recipes| recipes.look);
+                let meant = match look.map(|look| look.when) {
+                    Some(LookWhen::Profile) => at_rate(name),
+                    _ => Some(s.name.as_str()).filter(|own| glob_match(name, own)),
+                };
+                let Some(own) = meant.filter(|_| module_fits) else { continue };
+                if !*fits.entry(&s.provider).or_insert_with(provider_fits) {
+                    continue;
+                }
+                let within = s.function(&file.elf);
+                if glob_match(function, &within) {
+                    groups.entry((&s.provider, own, within)).or_default().push(i);
                 }
             }
             for ((note_provider, name, function), sites) in groups {
@@ -273,7 +298,7 @@ impl Scan {
                 out.push(UsdtMatch {
                     file: Arc::clone(file),
                     provider: note_provider.to_owned(),
-                    function: function.to_owned(),
+                    function,
                     name: name.to_owned(),
                     sites,
                     pids: if all { Pids::All } else { Pids::Only(mapped_by.clone()) },

@@ -16,7 +16,11 @@ const MODULE: &str = "vmlinux";
 pub struct Composite {
     name: &'static str,
     tracepoint: &'static str,
+    /// Where the kernel has no such tracepoint, with the same arguments.
+    older: Option<&'static str>,
     task: Option<u16>,
+    /// Is it told of at the end of a wait for a lock, whose beginning must be known?
+    wait: bool,
     /// `None` as soon as something is missing in this kernel.
     guard: Option<Vec<Test>>,
     args: Option<Vec<ArgSource>>,
@@ -29,11 +33,19 @@ impl Composite {
         Composite {
             name,
             tracepoint,
+            older: None,
             task: None,
+            wait: false,
             guard: Some(Vec::new()),
             args: Some(Vec::new()),
             types: Vec::new(),
         }
+    }
+
+    /// The tracepoint of older kernels.
+    pub fn or(mut self, tracepoint: &'static str) -> Composite {
+        self.older = Some(tracepoint);
+        self
     }
 
     /// Fires only where the test holds.
@@ -48,6 +60,12 @@ impl Composite {
     /// The context word that is the task to which this happens, where that is not the current one.
     pub fn of_task(mut self, word: u16) -> Composite {
         self.task = Some(word);
+        self
+    }
+
+    /// Stands at the end of a wait for a lock: see [`ArgSource::Wait`].
+    pub fn after_wait(mut self) -> Composite {
+        self.wait = true;
         self
     }
 
@@ -135,20 +153,24 @@ pub fn find(search: &mut Search<'_>, provider: &str, probes: fn(&Btf) -> Vec<Com
             continue;
         }
         let (Some(guard), Some(args)) = (probe.guard, probe.args) else { continue };
-        let known = matches!(probe.tracepoint, "sys_enter" | "sys_exit")
-            || btf.find(&[Kind::Typedef], &format!("btf_trace_{}", probe.tracepoint)).is_some();
-        if !known {
+        let exists = |name: &&str| {
+            matches!(*name, "sys_enter" | "sys_exit")
+                || btf.find(&[Kind::Typedef], &format!("btf_trace_{name}")).is_some()
+        };
+        let Some(tracepoint) = [Some(probe.tracepoint), probe.older].into_iter().flatten().find(exists)
+        else {
             search
                 .notes
                 .push(format!("{provider}:::{} needs the tracepoint {}", probe.name, probe.tracepoint));
             continue;
-        }
+        };
         let how = How::Kernel {
-            tracepoint: probe.tracepoint.to_string(),
+            tracepoint: tracepoint.to_string(),
             typed: probe.task.is_some(),
             guard,
             args,
             task: probe.task,
+            wait: probe.wait,
         };
         search.add([provider, MODULE, "", probe.name], Some(probe.types), how);
     }

@@ -13,7 +13,7 @@ pub const LIBRARY: &[LibraryPart<'static>] = &[
     },
     LibraryPart {
         words: "proc: sched: :create wakeup signal- off-cpu enqueue dequeue change-pri",
-        text: r"
+        text: r#"
 translator psinfo_t < struct task_struct *T > {
 	pr_nlwp = T->signal->nr_threads;
 	pr_pid = T->tgid;
@@ -28,7 +28,10 @@ translator psinfo_t < struct task_struct *T > {
 	pr_dmodel = 2;
 };
 translator lwpsinfo_t < struct task_struct *T > {
-	pr_flag = T->flags & 0x200000 ? 0x1000 : 0;
+	pr_flag = (T->flags & 0x200000 ? 0x1000 : 0) | (T->pid == 0 ? PR_IDLE : 0);
+	pr_stype = 0;
+	pr_clname = T->policy == 1 || T->policy == 2 ? "RT" : T->policy == 6 ? "DL" : "TS";
+	pr_bindpset = 0;
 	pr_lwpid = T->pid;
 	pr_addr = (uintptr_t)T;
 	pr_pri = T->prio;
@@ -45,10 +48,56 @@ inline int CLD_EXITED = 1;
 inline int CLD_KILLED = 2;
 inline int CLD_DUMPED = 3;
 inline int PR_ISSYS = 0x1000;
-",
+"#,
     },
     LibraryPart {
-        words: "io: bufinfo_t B_READ B_WRITE",
+        words: "fileinfo_t fds io:",
+        text: r#"
+typedef struct fileinfo {
+	string fi_name;
+	string fi_dirname;
+	string fi_pathname;
+	offset_t fi_offset;
+	string fi_fs;
+	string fi_mount;
+	int fi_oflags;
+} fileinfo_t;
+inline int O_ACCMODE = 0x3;
+inline int O_RDONLY = 0;
+inline int O_WRONLY = 01;
+inline int O_RDWR = 02;
+inline int O_CREAT = 0100;
+inline int O_EXCL = 0200;
+inline int O_NOCTTY = 0400;
+inline int O_TRUNC = 01000;
+inline int O_APPEND = 02000;
+inline int O_NONBLOCK = 04000;
+inline int O_NDELAY = 04000;
+inline int O_DSYNC = 010000;
+inline int O_LARGEFILE = 0100000;
+inline int O_NOFOLLOW = 0400000;
+inline int O_CLOEXEC = 02000000;
+inline int O_SYNC = 04010000;
+inline int O_RSYNC = 04010000;
+/* What is in no directory (SB_NOUSER): pipes, sockets. */
+translator fileinfo_t < struct file *F > {
+	fi_name = F == NULL ? "<none>" : F->f_path.dentry->d_sb->s_flags >> 31 & 1 ? "<unknown>" :
+	    basename(d_path(&F->f_path));
+	fi_dirname = F == NULL ? "<none>" : F->f_path.dentry->d_sb->s_flags >> 31 & 1 ? "<unknown>" :
+	    dirname(d_path(&F->f_path));
+	fi_pathname = F == NULL ? "<none>" : F->f_path.dentry->d_sb->s_flags >> 31 & 1 ? "<unknown>" :
+	    d_path(&F->f_path);
+	fi_offset = F == NULL ? 0 : F->f_pos;
+	fi_fs = F == NULL ? "<none>" : stringof(F->f_path.dentry->d_sb->s_type->name);
+	fi_mount = F == NULL ? "<none>" : "<unknown>";
+	fi_oflags = F == NULL ? 0 : F->f_flags;
+};
+inline fileinfo_t fds[int D] = xlate <fileinfo_t> ((struct file *)(D >= 0 && curthread->files != NULL &&
+    D < curthread->files->fdt->max_fds ? curthread->files->fdt->fd[D] : NULL));
+"#,
+    },
+    LibraryPart {
+        words: "io: bufinfo_t devinfo_t B_READ B_WRITE",
         text: r#"
 inline int B_BUSY = 0x000001;
 inline int B_DONE = 0x000002;
@@ -78,15 +127,6 @@ typedef struct devinfo {
 	string dev_statname;
 	string dev_pathname;
 } devinfo_t;
-typedef struct fileinfo {
-	string fi_name;
-	string fi_dirname;
-	string fi_pathname;
-	offset_t fi_offset;
-	string fi_fs;
-	string fi_mount;
-	int fi_oflags;
-} fileinfo_t;
 /* A request gets its `part` just after block_io_start; when it is done, its bios are gone. */
 translator bufinfo_t < struct request *R > {
 	b_flags = (R->cmd_flags & 0xff) == 0 ? B_READ : (R->cmd_flags & 1) ? B_WRITE : 0;
@@ -121,7 +161,8 @@ translator fileinfo_t < struct request *R > {
 "#,
     },
     LibraryPart {
-        words: "ip: tcp: udp: connect- accept- state-change",
+        words: "ip: tcp: udp: connect- accept- state-change pktinfo_t csinfo_t ipinfo_t ifinfo_t ipv4info_t ipv6info_t udpinfo_t \
+            udpsinfo_t tcpinfo_t tcpsinfo_t tcplsinfo_t TCP_STATE_ tcp_state_string",
         text: r#"
 typedef struct pktinfo { uintptr_t pkt_addr; } pktinfo_t;
 typedef struct csinfo { uintptr_t cs_addr; uint64_t cs_cid; pid_t cs_pid; } csinfo_t;
@@ -196,6 +237,8 @@ inline int TH_RST = 0x04;
 inline int TH_PUSH = 0x08;
 inline int TH_ACK = 0x10;
 inline int TH_URG = 0x20;
+inline int TH_ECE = 0x40;
+inline int TH_CWR = 0x80;
 inline int TCP_STATE_CLOSED = 7;
 inline int TCP_STATE_IDLE = 7;
 inline int TCP_STATE_LISTEN = 10;
@@ -208,6 +251,19 @@ inline int TCP_STATE_CLOSING = 11;
 inline int TCP_STATE_LAST_ACK = 9;
 inline int TCP_STATE_FIN_WAIT_2 = 5;
 inline int TCP_STATE_TIME_WAIT = 6;
+inline string tcp_state_string[int32_t state] =
+    state == TCP_STATE_CLOSED ? "state-closed" :
+    state == TCP_STATE_LISTEN ? "state-listen" :
+    state == TCP_STATE_SYN_SENT ? "state-syn-sent" :
+    state == TCP_STATE_SYN_RECEIVED ? "state-syn-received" :
+    state == TCP_STATE_ESTABLISHED ? "state-established" :
+    state == TCP_STATE_CLOSE_WAIT ? "state-close-wait" :
+    state == TCP_STATE_FIN_WAIT_1 ? "state-fin-wait-1" :
+    state == TCP_STATE_CLOSING ? "state-closing" :
+    state == TCP_STATE_LAST_ACK ? "state-last-ack" :
+    state == TCP_STATE_FIN_WAIT_2 ? "state-fin-wait-2" :
+    state == TCP_STATE_TIME_WAIT ? "state-time-wait" :
+    "<unknown>";
 translator pktinfo_t < struct sk_buff *S > { pkt_addr = (uintptr_t)S; };
 translator csinfo_t < struct sk_buff *S > { cs_addr = (uintptr_t)S->sk; cs_cid = (uint64_t)S->sk; cs_pid = pid; };
 translator ipinfo_t < struct sk_buff *S > {

@@ -5,13 +5,17 @@
 
 mod composite;
 mod counters;
+mod cpc;
 mod dtrace;
+mod fbt;
 mod io;
 mod library;
+mod lockstat;
 mod net;
 pub mod pid;
+mod plockstat;
 mod proc;
-mod profile;
+pub mod profile;
 mod rawtp;
 mod sched;
 pub mod shelf;
@@ -21,9 +25,9 @@ pub mod usdt;
 pub mod virtual_probes;
 
 use crate::codegen::{ArgSource, Test};
-use crate::kernel::perf_event::Rate;
+use crate::kernel::perf_event::{Counter, Rate};
 use crate::process::usdt_scan::{Scan, Scanner};
-use crate::symbols::recipe::Recipe;
+use crate::symbols::recipe::{LookWhen, Recipe};
 use duotrace_core::backend::ProbeMatch;
 use duotrace_core::diagnostic::Tag;
 use duotrace_core::probe::{Probe, ProbeArg, ProbeDesc, ProbeId, glob_match};
@@ -48,6 +52,8 @@ pub enum How {
     Fault,
     /// A timer on one CPU (tick) or on each (profile).
     Timer { rate: Rate, every_cpu: bool },
+    /// A counter on each CPU.
+    Counter(Counter),
     /// A system call by number.
     Syscall { number: u32, at_return: bool },
     /// A kernel tracepoint by name.
@@ -61,7 +67,13 @@ pub enum How {
         args: Vec<ArgSource>,
         /// Which argument is the task whose probe this is, if not the current one.
         task: Option<u16>,
+        /// Are its arguments about a wait for a lock that ends there?
+        wait: bool,
     },
+    /// A kernel function's entry or return, by its BTF id.
+    Function { id: u32, at_return: bool, args: Vec<ArgSource> },
+    /// The same, by its name.
+    Kprobe { function: String, at_return: bool, args: Vec<ArgSource> },
     /// Places in the files of one process.
     Pid { pid: u32, sites: Vec<UserSite> },
     /// A USDT probe of a file, as one process has it.
@@ -82,12 +94,23 @@ pub struct UserSite {
     pub args: Arc<Vec<ArgSource>>,
     /// Is the return address at `[rsp]`?
     pub at_entry: bool,
-    /// Of a return: where in the file its function is entered, if it can be traced from there.
-    pub entry: Option<u64>,
-    /// Is it that entry, and means the return?
-    pub at_return: bool,
     /// A virtual probe's condition.
     pub condition: Option<Arc<Recipe>>,
+    /// Of a return: where its function is entered in the file, if it can be traced from there.
+    pub returns_of: Option<u64>,
+    /// What is kept of the function's entry, for `condition` and `args`.
+    pub keep: Option<Keep>,
+    /// There is no such place, but threads are looked at.
+    pub look: Option<LookWhen>,
+}
+
+/// What a probe at a function's return wants of its entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keep {
+    /// Offset in the file of the entry.
+    pub offset: u64,
+    pub function: String,
+    pub value: Arc<Recipe>,
 }
 
 /// A probe and what it stands on.
@@ -106,7 +129,7 @@ struct Row {
 }
 
 /// The providers, in the order of their probes' numbers.
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 19] = [
     Row { name: "dtrace", find: dtrace::find },
     Row { name: "profile", find: profile::find },
     Row { name: "syscall", find: syscall::find },
@@ -118,9 +141,13 @@ const ROWS: [Row; 15] = [
     Row { name: "udp", find: |search| composite::find(search, "udp", net::udp) },
     Row { name: "sysinfo", find: |search| composite::find(search, "sysinfo", counters::sysinfo) },
     Row { name: "vminfo", find: |search| composite::find(search, "vminfo", counters::vminfo) },
+    Row { name: "lockstat", find: lockstat::find },
+    Row { name: "cpc", find: cpc::find },
+    Row { name: "fbt", find: fbt::find },
     Row { name: "rawtp", find: rawtp::find },
     Row { name: "sdt", find: |_| {} },
     Row { name: "pidNNN", find: pid::find },
+    Row { name: "plockstatNNN", find: plockstat::find },
     Row { name: "*NNN", find: usdt::find },
 ];
 

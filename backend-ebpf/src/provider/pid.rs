@@ -107,9 +107,10 @@ fn probes(pid: u32, sites: Vec<PidSite>) -> Vec<([String; 3], How)> {
             within: u32::try_from(site.offset).unwrap_or(u32::MAX),
             args: Arc::clone(args),
             at_entry: site.probe == PidProbe::Entry,
-            entry: site.entry,
-            at_return: false,
             condition: None,
+            returns_of: site.entry,
+            keep: None,
+            look: None,
         };
         let name = site.name();
         let key = [site.module, site.function, name];

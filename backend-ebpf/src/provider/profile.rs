@@ -60,6 +60,11 @@ fn parse(name: &str) -> Option<(u64, bool)> {
     (SHORTEST..1 << 63).contains(&period).then_some((period, every_cpu))
 }
 
+/// The rate of a `profile-N`; `None` when it is no such name.
+pub fn rate(name: &str) -> Option<Rate> {
+    parse(name).filter(|(_, every_cpu)| *every_cpu).map(|(period, _)| Rate::Nanoseconds(period))
+}
+
 pub fn find(search: &mut Search<'_>) {
     if !search.is_provider("profile") || !search.desc.matches("profile", "", "", &search.desc.name) {
         return;

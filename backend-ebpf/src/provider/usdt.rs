@@ -1,10 +1,10 @@
 //! USDT: the probes that programs bring along, found in the files that running processes have mapped.
 
-use super::{How, RIP, Search, UserSite};
+use super::{How, Keep, RIP, Search, UserSite};
 use crate::codegen::ArgSource;
 use crate::process::usdt_scan::{Pids, Scan, UsdtFile, UsdtMatch, matches_any_pid};
 use crate::symbols::elf::FileId;
-use crate::symbols::recipe::{RecipeArg, Recipes};
+use crate::symbols::recipe::{LookWhen, RecipeArg, Recipes};
 use crate::symbols::usdt::UsdtSite;
 use crate::symbols::usdt_args::{ArgOperand, Operand};
 use duotrace_core::probe::{ProbeArg, ProbeDesc, glob_match, is_glob};
@@ -21,6 +21,18 @@ pub struct Point {
     pub function: String,
     pub name: String,
     pub sites: Vec<UserSite>,
+}
+
+impl Point {
+    /// What the threads that it looks at are known by.
+    pub fn number(&self) -> u64 {
+        number(self.file)
+    }
+}
+
+/// A file as one number; 0 is none.
+pub fn number(file: FileId) -> u64 {
+    (file.ino ^ file.dev.rotate_left(40)) | 1 << 63
 }
 
 /// A file and its probes that a description means in every process.
@@ -65,7 +77,7 @@ pub fn find(search: &mut Search<'_>) {
             Arc::new(scan)
         }
     };
-    let matches = scan.matching(provider, &desc.module, &desc.function, &desc.name);
+    let matches = matching(&scan, desc);
     // By process first: numbers then come in the order that `-l` shows.
     for found in &matches {
         search.open_ended |= found.pids == Pids::All;
@@ -158,6 +170,17 @@ fn counted(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { plural })
 }
 
+/// What satisfies a description; a rate that is none satisfies nothing.
+pub fn matching(scan: &Scan, desc: &ProbeDesc) -> Vec<UsdtMatch> {
+    let mut out = scan.matching(&desc.provider, &desc.module, &desc.function, &desc.name);
+    out.retain(|found| {
+        let recipes = found.sites.first().and_then(|at| found.file.sites.get(*at)?.recipes.as_ref());
+        let look = recipes.and_then(|recipes| recipes.look);
+        look.is_none_or(|look| look.when != LookWhen::Profile || super::profile::rate(&found.name).is_some())
+    });
+    out
+}
+
 /// The probe of a file in our terms, and the types of its arguments.
 pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
     let file: &UsdtFile = &found.file;
@@ -183,9 +206,10 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
             within: 0,
             args: Arc::new(args),
             at_entry: false,
-            entry: None,
-            at_return: false,
             condition: None,
+            returns_of: None,
+            keep: None,
+            look: None,
         });
     }
     let point = Point {
@@ -200,13 +224,13 @@ pub fn point(found: &UsdtMatch) -> (Arc<Point>, Vec<ProbeArg>) {
 }
 
 /// The types of a virtual probe's arguments.
-fn virtual_types(recipes: &Recipes) -> Vec<ProbeArg> {
+pub(super) fn virtual_types(recipes: &Recipes) -> Vec<ProbeArg> {
     let arg = |(n, arg): (usize, &RecipeArg)| ProbeArg { ty: arg.ty.clone(), native: None, from: n as u32 };
     recipes.args.iter().enumerate().map(arg).collect()
 }
 
 /// A site of a virtual probe.
-fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recipes) -> UserSite {
+pub(super) fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recipes) -> UserSite {
     UserSite {
         path: Arc::clone(path),
         offset: site.offset,
@@ -214,9 +238,14 @@ fn virtual_site(path: &Arc<PathBuf>, site: &UsdtSite, recipes: &Recipes) -> User
         within: 0,
         args: Arc::new(recipes.args.iter().map(|arg| ArgSource::Recipe(Arc::clone(&arg.value))).collect()),
         at_entry: recipes.at_entry,
-        entry: None,
-        at_return: false,
         condition: recipes.when.clone(),
+        returns_of: recipes.at_return.then_some(site.entry),
+        keep: recipes.keep.as_ref().map(|value| Keep {
+            offset: site.entry,
+            function: site.named.clone().unwrap_or_default(),
+            value: Arc::clone(value),
+        }),
+        look: recipes.look.map(|look| look.when),
     }
 }
 
@@ -287,7 +316,7 @@ fn source(site: &UsdtSite, operand: Option<&ArgOperand>) -> ArgSource {
 
 /// The probes of a description that are meant in every process, of files in a scan.
 pub fn everywhere(scan: &Scan, desc: &ProbeDesc) -> Vec<Everywhere> {
-    scan.matching(&desc.provider, &desc.module, &desc.function, &desc.name)
+    matching(scan, desc)
         .iter()
         .filter(|found| found.pids == Pids::All)
         .map(|found| {

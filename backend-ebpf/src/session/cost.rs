@@ -59,6 +59,8 @@ impl Places {
             Attach::Begin | Attach::End => fixed("none", 0, 0.0),
             Attach::SysEnter | Attach::SysExit => fixed("system call", 1, 60.0),
             Attach::RawTracepoint(_) | Attach::BtfTracepoint(_) => fixed("tracepoint", 1, 40.0),
+            Attach::Function { .. } => fixed("function", 1, 20.0),
+            Attach::Kprobes { sites, .. } => fixed("kprobe", sites.len(), 100.0),
             Attach::Timers(timers) => fixed("timer", timers.len(), 1000.0),
             Attach::Uprobes { files, .. } => {
                 let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

@@ -107,6 +107,11 @@ impl Later {
         (!waiting.is_empty()).then(|| Later { waiting, watch: None, gate: None, scanner })
     }
 
+    /// A scanner that finds the same files.
+    pub fn scanner(&self) -> Scanner {
+        self.scanner.fresh()
+    }
+
     /// The processes that descriptions name.
     fn named(&self) -> BTreeSet<i32> {
         let pids = self.waiting.iter().flat_map(|waiting| match &waiting.what {
@@ -201,6 +206,8 @@ impl Later {
         let mut pids = BTreeSet::new();
         for new in found {
             match &new.how {
+                // Threads are looked at from now on: nothing has fired that could be missed.
+                How::Usdt { point, .. } if point.sites.iter().all(|site| site.look.is_some()) => {}
                 How::Usdt { point, .. } => {
                     let mapping = scan.processes.iter().filter(|(_, files)| files.contains(&point.file));
                     let first = mapped.new.get(&point.file).map(|(pid, _)| *pid);
@@ -311,7 +318,7 @@ impl Waiting {
                 .map(|found| usdt(&found.point, &found.args, found.point.provider.clone(), 0, true))
                 .collect(),
             For::Usdt(_) => {
-                let matches = scan.matching(&desc.provider, &desc.module, &desc.function, &desc.name);
+                let matches = usdt::matching(scan, desc);
                 let mut out = Vec::new();
                 for found in &matches {
                     let (point, args) = usdt::point(found);
@@ -394,6 +401,7 @@ impl Running {
             LoadError::Script(diags) => broken(diags),
         })?;
         self.progs.extend(progs);
-        self.attach(from, false)
+        self.attach(from, false)?;
+        self.attach(from, true)
     }
 }

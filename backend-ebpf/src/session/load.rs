@@ -8,7 +8,7 @@ use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, ReturnOffsets, 
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
-use duotrace_core::ir::Program;
+use duotrace_core::ir::{Program, Ty, Variable};
 use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::ProbeDesc;
 use std::collections::BTreeMap;
@@ -20,12 +20,13 @@ pub type Maps = BTreeMap<u32, Map>;
 pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> Result<Target, BackendError> {
     let ncpu = cpus::possible().map_err(system)?.len() as u32;
     // A few milliseconds, so only for scripts that gain from it.
-    let mut offsets = match KernelOffsets::wanted(program) || groups.iter().any(|group| group.task.is_some())
+    let mut offsets = match KernelOffsets::wanted(program)
+        || groups.iter().any(|group| group.task.is_some() || group.looks_at.is_some())
     {
         true => Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default(),
         false => KernelOffsets::default(),
     };
-    if groups.iter().any(|group| group.at_return) {
+    if groups.iter().any(|group| group.session) {
         offsets.returns = Btf::vmlinux().and_then(ReturnOffsets::from_btf);
     }
     Ok(Target {
@@ -37,6 +38,7 @@ pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> R
         links_filter: release().is_some_and(|release| release >= (6, 10))
             && groups.iter().any(|group| group.hook == Hook::Uprobe)
             && features.has(Feature::UprobeMulti),
+        watches_switches: offsets.pid.is_some() && features.has(Feature::TaskStorage),
         offsets,
     })
 }
@@ -103,6 +105,17 @@ pub fn check_sizes(program: &Program, options: &Options) -> Result<(), BackendEr
     if largest.next_multiple_of(8) + RECORD_OVERHEAD > bufsize {
         return Err(BackendError::new("Enabling exceeds size of buffer"));
     }
+    // An associative array that cannot hold one element would lose them all.
+    let dynvarsize = options.number(opt::DYNVARSIZE);
+    let bytes = |ty: &Ty| match ty {
+        Ty::Str => u64::from(program.strsize),
+        Ty::Bytes(bytes) => u64::from(*bytes),
+        _ => 8,
+    };
+    let element = |var: &Variable| Some(bytes(&var.ty) + var.key.as_ref()?.iter().map(bytes).sum::<u64>());
+    if program.variables.iter().filter_map(element).any(|bytes| bytes > dynvarsize) {
+        return Err(BackendError::new("Enabling exceeds size of buffer"));
+    }
     Ok(())
 }
 
@@ -126,18 +139,24 @@ pub fn create_maps(defs: &[MapDef], maps: &mut Maps) -> Result<(), BackendError>
     Ok(())
 }
 
-fn kind(group: &SiteGroup, id: u32, features: &Features) -> Kind {
-    match group.hook {
-        Hook::Uprobe if group.at_return => Kind::UprobeSession,
+fn kind(group: &SiteGroup, attach: Option<&Attach>, features: &Features) -> Result<Kind, BackendError> {
+    Ok(match group.hook {
+        Hook::Kprobe => features.kprobe_kind(),
+        Hook::Uprobe if group.session => Kind::UprobeSession,
         Hook::Uprobe => features.uprobe_kind(),
         Hook::PerfEvent => Kind::PerfEvent,
         Hook::TestRun | Hook::SysEnter | Hook::SysExit | Hook::RawTracepoint => Kind::RawTracepoint,
-        Hook::BtfTracepoint => Kind::TracepointBtf(id),
-    }
+        Hook::BtfTracepoint => match attach {
+            Some(Attach::Function { id, at_return: false }) => Kind::Fentry(*id),
+            Some(Attach::Function { id, at_return: true }) => Kind::Fexit(*id),
+            Some(Attach::BtfTracepoint(name)) => Kind::TracepointBtf(tracepoint_id(name)?),
+            _ => return Err(BackendError::new("internal error: a typed program without a type")),
+        },
+    })
 }
 
 /// The BTF id of a tracepoint's `btf_trace_NAME`.
-fn tracepoint_id(name: &str) -> Result<u32, BackendError> {
+pub(super) fn tracepoint_id(name: &str) -> Result<u32, BackendError> {
     let found = Btf::vmlinux().and_then(|btf| btf.find(&[btf::Kind::Typedef], &format!("btf_trace_{name}")));
     match found {
         Some(entry) => Ok(entry.id),
@@ -161,12 +180,8 @@ pub fn load_programs(
             .code
             .with_maps(|id| maps.get(&id.0).map(Map::raw_fd))
             .map_err(|id| BackendError::new(format!("internal error: no map {}", id.0)))?;
-        let id = match attach.get(program.group) {
-            Some(Attach::BtfTracepoint(name)) => tracepoint_id(name)?,
-            _ => 0,
-        };
         let spec = ProgSpec {
-            kind: kind(group, id, features),
+            kind: kind(group, attach.get(program.group), features)?,
             name: &program.name,
             insns: &insns,
             functions: &program.code.functions,

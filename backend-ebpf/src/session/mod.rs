@@ -5,6 +5,7 @@
 //! `gate` makes them wait.
 
 mod banks;
+mod copyout;
 mod cost;
 mod gate;
 mod later;
@@ -12,9 +13,11 @@ mod load;
 mod plan;
 mod returns;
 mod running;
+mod switches;
 mod symbols;
 mod sys;
 mod tables;
+mod threads;
 mod values;
 
 #[cfg(test)]
@@ -98,6 +101,10 @@ impl Backend for Ebpf {
             &self.features,
         )?;
         Ok(Box::new(session))
+    }
+
+    fn check(&mut self, program: &Program, options: &Options) -> Result<(), LoadError> {
+        running::Running::check(program, options, &self.registry.known, &self.features)
     }
 }
 

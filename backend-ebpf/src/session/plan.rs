@@ -2,11 +2,11 @@
 
 use super::returns::Returns;
 use crate::codegen::layout::{walk, walk_body};
-use crate::codegen::{ArgSource, ErrorProbe, Hook, PidFilter, ProbeIdentity, SiteGroup};
-use crate::kernel::link::Site;
-use crate::kernel::perf_event::Rate;
-use crate::provider::{self, How, Known, UserSite, usdt};
-use crate::symbols::recipe::Recipe;
+use crate::codegen::{ArgSource, ErrorProbe, Hook, Kept, PidFilter, ProbeIdentity, Service, SiteGroup};
+use crate::kernel::link::{KernelSite, Site};
+use crate::kernel::perf_event::{Counter, Rate};
+use crate::provider::{self, How, Keep, Known, UserSite, usdt};
+use crate::symbols::recipe::{LookWhen, Recipe};
 use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program};
 use duotrace_core::probe::ProbeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,20 +23,39 @@ pub enum Attach {
     RawTracepoint(String),
     /// The same, through the BTF id that the program was loaded for.
     BtfTracepoint(String),
+    /// A kernel function's entry or return, by its BTF id.
+    Function {
+        id: u32,
+        at_return: bool,
+    },
+    /// Kernel functions' entries or returns, by name.
+    Kprobes {
+        at_return: bool,
+        sites: Vec<KernelSite>,
+    },
     Timers(Vec<Timer>),
     /// In one process or in all, by file.
     Uprobes {
         pid: Option<u32>,
         files: BTreeMap<Arc<PathBuf>, Vec<Site>>,
+        /// The sites are entries of functions whose returns are meant.
+        at_return: bool,
     },
 }
 
-/// A timer and the probe it is.
+/// A timer or counter and the probe it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timer {
-    pub rate: Rate,
+    pub ticks: Ticks,
     pub every_cpu: bool,
     pub probe: ProbeId,
+}
+
+/// What a timer goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ticks {
+    Clock(Rate),
+    Counter(Counter),
 }
 
 /// What distinguishes the programs of a script.
@@ -50,6 +69,8 @@ struct Key {
     at_return: bool,
     provider_pid: bool,
     condition: Option<Arc<Recipe>>,
+    keep: Option<Kept>,
+    looks_at: Option<u64>,
     /// BEGIN, END and raw tracepoints have a program of their own.
     alone: Option<ProbeId>,
 }
@@ -63,11 +84,16 @@ pub struct Plan {
     /// The clauses of ERROR.
     pub errors: Option<ErrorProbe>,
     index: HashMap<Key, usize>,
+    /// Functions and values whose words in `layout::KEPT` are taken.
+    kept: Vec<(String, Arc<Recipe>)>,
+    /// Does the script want stacks of processes?
     probes: Vec<BTreeSet<ProbeId>>,
     /// Arguments that each clause reads.
     used: Vec<BTreeSet<usize>>,
     /// How returns are traced.
     returns: Returns,
+    /// Does some probe tell of waits for locks?
+    waits: bool,
     /// USDT probes that are attached in every process: the first process's number stands for all.
     pub everywhere: Vec<Arc<usdt::Point>>,
 }
@@ -126,15 +152,44 @@ impl Plan {
         for wanted in &wanted {
             plan.place(wanted.known, wanted.everywhere, &wanted.clauses);
         }
+        if plan.waits {
+            // Programs of one tracepoint run in the order in which they are attached: the last one forgets.
+            plan.serve(Service::WaitBegins, "contention_begin");
+            plan.serve(Service::WaitEnded, "contention_end");
+        }
         plan.identify();
-        // What is found later is traced where it returns: of a process that runs, not all is known.
-        plan.returns = Returns::default();
+        // What the pid provider finds later is traced where it returns: of a process that runs, not all is known.
+        plan.returns.settle();
         plan
     }
 
     /// The probes of a group.
     pub fn probes(&self, group: usize) -> impl Iterator<Item = ProbeId> {
         self.probes.get(group).into_iter().flatten().copied()
+    }
+
+    /// Adds a program without clauses.
+    fn serve(&mut self, service: Service, tracepoint: &str) {
+        let attach = Attach::RawTracepoint(tracepoint.to_string());
+        self.groups.push(SiteGroup {
+            hook: Hook::RawTracepoint,
+            clauses: Vec::new(),
+            identity: ProbeIdentity::Const(ProbeId(0)),
+            args: Vec::new(),
+            filter: PidFilter::Any,
+            guard: Vec::new(),
+            task: None,
+            service: Some(service),
+            errno: false,
+            provider_pid: false,
+            at_entry: false,
+            session: false,
+            condition: None,
+            looks_at: None,
+            keep: None,
+        });
+        self.attach.push(attach);
+        self.probes.push(BTreeSet::new());
     }
 
     /// Adds a probe that was found while running, in one process or everywhere. Gives nothing back: the new groups
@@ -161,11 +216,10 @@ impl Plan {
                 self.group(Hook::TestRun, clauses, &[], Some(id), id, attach);
             }
             How::Timer { rate, every_cpu } => {
-                let args = words(&[ArgSource::KernelPc, ArgSource::UserPc]);
-                let at = self.group(Hook::PerfEvent, clauses, &args, None, id, Attach::Timers(Vec::new()));
-                if let Some(Attach::Timers(timers)) = self.attach.get_mut(at) {
-                    timers.push(Timer { rate: *rate, every_cpu: *every_cpu, probe: id });
-                }
+                self.timer(clauses, Timer { ticks: Ticks::Clock(*rate), every_cpu: *every_cpu, probe: id });
+            }
+            How::Counter(counter) => {
+                self.timer(clauses, Timer { ticks: Ticks::Counter(*counter), every_cpu: true, probe: id });
             }
             How::Syscall { number, at_return } => {
                 let at = match at_return {
@@ -196,7 +250,8 @@ impl Plan {
                 let attach = Attach::RawTracepoint(name.clone());
                 self.group(Hook::RawTracepoint, clauses, &args, Some(id), id, attach);
             }
-            How::Kernel { tracepoint, typed, guard, args, task } => {
+            How::Kernel { tracepoint, typed, guard, args, task, wait } => {
+                self.waits |= *wait;
                 let (hook, attach) = match typed {
                     true => (Hook::BtfTracepoint, Attach::BtfTracepoint(tracepoint.clone())),
                     false => (Hook::RawTracepoint, Attach::RawTracepoint(tracepoint.clone())),
@@ -207,23 +262,61 @@ impl Plan {
                     group.task = *task;
                 }
             }
+            How::Function { id: function, at_return, args } => {
+                let attach = Attach::Function { id: *function, at_return: *at_return };
+                self.group(Hook::BtfTracepoint, clauses, args, Some(id), id, attach);
+            }
+            How::Kprobe { function, at_return, args } => {
+                let key = Key {
+                    hook: Hook::Kprobe,
+                    clauses: clauses.to_vec(),
+                    args: self.trimmed(clauses, args),
+                    filter: PidFilter::Any,
+                    at_entry: !at_return,
+                    at_return: *at_return,
+                    provider_pid: false,
+                    condition: None,
+                    looks_at: None,
+                    keep: None,
+                    alone: None,
+                };
+                let attach = Attach::Kprobes { at_return: *at_return, sites: Vec::new() };
+                let at = self.by_key(key, id, attach);
+                if let Some(Attach::Kprobes { sites, .. }) = self.attach.get_mut(at) {
+                    sites.push(KernelSite { function: function.clone(), cookie: u64::from(id.0) });
+                }
+            }
             How::Pid { pid, sites } => {
                 let reads_offset = clauses
                     .iter()
                     .any(|id| self.used.get(id.0 as usize).is_none_or(|used| used.contains(&0)));
-                let entries = match reads_offset {
-                    true => None,
-                    false => self.returns.entries(*pid, clauses, sites),
-                };
-                for site in entries.as_deref().unwrap_or(sites) {
-                    self.uprobe(site, clauses, Some(*pid), false, id);
+                let at_return = !reads_offset && self.returns.allow(*pid, clauses, sites);
+                for site in sites {
+                    self.uprobe(site, clauses, Some(*pid), false, at_return, id);
                 }
             }
             How::Usdt { pid, point } => {
+                let pid = (!everywhere).then_some(*pid);
                 for site in &point.sites {
-                    self.uprobe(site, clauses, (!everywhere).then_some(*pid), true, id);
+                    match site.look {
+                        Some(when) => self.look(point, site, when, clauses, pid, id),
+                        // A walk of frames ends at the return address that is put in.
+                        None => {
+                            let at_return = site.returns_of.is_some() && !self.returns.stacks_are_seen();
+                            self.uprobe(site, clauses, pid, true, at_return, id);
+                        }
+                    }
                 }
             }
+        }
+    }
+
+    fn timer(&mut self, clauses: &[ClauseId], timer: Timer) {
+        let args = [ArgSource::KernelPc, ArgSource::UserPc];
+        let attach = Attach::Timers(Vec::new());
+        let at = self.group(Hook::PerfEvent, clauses, &args, None, timer.probe, attach);
+        if let Some(Attach::Timers(timers)) = self.attach.get_mut(at) {
+            timers.push(timer);
         }
     }
 
@@ -233,27 +326,105 @@ impl Plan {
         clauses: &[ClauseId],
         pid: Option<u32>,
         provider_pid: bool,
+        at_return: bool,
         id: ProbeId,
     ) {
+        let keep = site.keep.as_ref().map(|keep| self.keep(keep, &site.path, pid, id));
         let key = Key {
             hook: Hook::Uprobe,
             clauses: clauses.to_vec(),
             args: self.trimmed(clauses, &site.args),
             filter: pid.map_or(PidFilter::Any, PidFilter::Pid),
             at_entry: site.at_entry,
-            at_return: site.at_return,
+            at_return,
             provider_pid,
             condition: site.condition.clone(),
+            keep,
+            looks_at: None,
             alone: None,
         };
-        let at = self.by_key(key, id, Attach::Uprobes { pid, files: BTreeMap::new() });
+        let at = self.by_key(key, id, Attach::Uprobes { pid, files: BTreeMap::new(), at_return });
         if let Some(Attach::Uprobes { files, .. }) = self.attach.get_mut(at) {
-            files.entry(Arc::clone(&site.path)).or_default().push(Site {
-                offset: site.offset,
+            let sites = files.entry(Arc::clone(&site.path)).or_default();
+            let place = Site {
+                offset: if at_return { site.returns_of.unwrap_or(site.offset) } else { site.offset },
                 ref_ctr_offset: site.semaphore,
-                cookie: u64::from(site.within) << 32 | u64::from(id.0),
-            });
+                // Which return it was is not known then.
+                cookie: u64::from(if at_return { 0 } else { site.within }) << 32 | u64::from(id.0),
+            };
+            // All returns of a function are one place then.
+            if !at_return || !sites.contains(&place) {
+                sites.push(place);
+            }
         }
+    }
+
+    /// Looks at the threads of a file's processes.
+    fn look(
+        &mut self,
+        point: &usdt::Point,
+        site: &UserSite,
+        when: LookWhen,
+        clauses: &[ClauseId],
+        pid: Option<u32>,
+        id: ProbeId,
+    ) {
+        let (hook, attach) = match when {
+            LookWhen::Profile => (Hook::PerfEvent, Attach::Timers(Vec::new())),
+            LookWhen::OffCpu => (Hook::RawTracepoint, Attach::RawTracepoint("sched_switch".to_owned())),
+        };
+        let key = Key {
+            hook,
+            clauses: clauses.to_vec(),
+            args: self.trimmed(clauses, &site.args),
+            filter: pid.map_or(PidFilter::Any, PidFilter::Pid),
+            at_entry: false,
+            at_return: false,
+            provider_pid: true,
+            condition: site.condition.clone(),
+            keep: None,
+            looks_at: Some(point.number()),
+            alone: (when == LookWhen::OffCpu).then_some(id),
+        };
+        let at = self.by_key(key, id, attach);
+        if let Some(Attach::Timers(timers)) = self.attach.get_mut(at)
+            && let Some(rate) = provider::profile::rate(&point.name)
+        {
+            timers.push(Timer { ticks: Ticks::Clock(rate), every_cpu: true, probe: id });
+        }
+    }
+
+    /// Plants what keeps something at a function's entry, for its returns: before these, so that no return finds nothing
+    /// that it should find.
+    fn keep(&mut self, keep: &Keep, path: &Arc<PathBuf>, pid: Option<u32>, id: ProbeId) -> Kept {
+        let word = (keep.function.clone(), Arc::clone(&keep.value));
+        let slot = self.kept.iter().position(|other| *other == word).unwrap_or_else(|| {
+            self.kept.push(word);
+            self.kept.len() - 1
+        });
+        let slot = slot as u32;
+        let key = Key {
+            hook: Hook::Uprobe,
+            clauses: Vec::new(),
+            args: Vec::new(),
+            filter: pid.map_or(PidFilter::Any, PidFilter::Pid),
+            at_entry: true,
+            at_return: false,
+            provider_pid: false,
+            condition: Some(Arc::clone(&keep.value)),
+            keep: Some(Kept { slot, stores: true }),
+            looks_at: None,
+            alone: None,
+        };
+        let at = self.by_key(key, id, Attach::Uprobes { pid, files: BTreeMap::new(), at_return: false });
+        if let Some(Attach::Uprobes { files, .. }) = self.attach.get_mut(at) {
+            let sites = files.entry(Arc::clone(path)).or_default();
+            // A function has one entry and several returns.
+            if !sites.iter().any(|site| site.offset == keep.offset) {
+                sites.push(Site { offset: keep.offset, ref_ctr_offset: 0, cookie: u64::from(id.0) });
+            }
+        }
+        Kept { slot, stores: false }
     }
 
     /// The arguments that the clauses read; what none of them reads must not make programs differ.
@@ -292,6 +463,8 @@ impl Plan {
             at_return: false,
             provider_pid: false,
             condition: None,
+            keep: None,
+            looks_at: None,
             alone,
         };
         self.by_key(key, id, attach)
@@ -314,11 +487,14 @@ impl Plan {
                     filter: key.filter,
                     guard: Vec::new(),
                     task: None,
+                    service: None,
                     errno: false,
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,
-                    at_return: key.at_return,
+                    session: key.hook == Hook::Uprobe && key.at_return && self.returns.has_sessions(),
                     condition: key.condition.clone(),
+                    keep: key.keep,
+                    looks_at: key.looks_at,
                 });
                 self.attach.push(attach);
                 self.probes.push(BTreeSet::new());

@@ -1,9 +1,10 @@
-//! Which returns of the pid provider are traced from the function's entry.
+//! Which returns are traced from the function's entry: those of virtual probes, unless the script looks at stacks, and
+//! under more conditions those of the pid provider.
 //!
 //! A probe at the returning instruction itself is exact, but the kernel has to single-step that instruction, which in a
 //! virtual machine is ten times dearer than putting its own address in place of the return address when the function is
 //! entered (a uretprobe). That replaced address is seen by whoever looks at the stack meanwhile, and a call that began
-//! before is not seen at all. So it is done only where neither can be noticed:
+//! before is not seen at all. So for the pid provider it is done only where neither can be noticed:
 //!
 //! - the clauses ask for no `arg0` (which return it was) and the script for no user stacks;
 //! - nothing but returns leave the function: a jump to another function is a return of its own in D;
@@ -28,9 +29,10 @@ use duotrace_core::ir::{
 };
 use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::ProbeDesc;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Libraries that walk stacks of their own process.
 const UNWINDERS: [&str; 6] = ["libgcc_s", "libstdc++", "libc++abi", "libunwind", "libjvm", "libgo"];
@@ -51,6 +53,10 @@ struct Process {
 #[derive(Debug, Default)]
 pub struct Returns {
     able: bool,
+    /// Does the script look at stacks of processes?
+    stacks: bool,
+    features: Rc<Features>,
+    sessions: OnceCell<bool>,
     /// Processes that have not begun.
     held: BTreeSet<u32>,
     /// By clause: does it wait for a thread-local variable?
@@ -62,48 +68,73 @@ pub struct Returns {
 
 impl Returns {
     /// Looks at a script.
-    pub fn new(program: &Program, options: &Options, features: &Features, held: BTreeSet<u32>) -> Returns {
+    pub fn new(
+        program: &Program,
+        options: &Options,
+        features: &Rc<Features>,
+        held: BTreeSet<u32>,
+    ) -> Returns {
         let returns = program.clauses.iter().flat_map(|clause| &clause.probes).any(|enabling| {
             enabling.desc.provider.starts_with("pid") && !matches!(enabling.desc.name.as_str(), "entry" | "")
         });
-        // In the order of what the answers cost.
-        let able = returns
-            && cfg!(target_arch = "x86_64")
-            && !options.flag(opt::RETSITES)
-            && !looks_at_stacks(program)
-            && features.has(Feature::UprobeSession)
-            && Btf::vmlinux().and_then(ReturnOffsets::from_btf).is_some();
+        let stacks = looks_at_stacks(program);
+        let able = returns && cfg!(target_arch = "x86_64") && !options.flag(opt::RETSITES) && !stacks;
         let waiting = program.clauses.iter().map(|clause| {
             clause.predicate.as_ref().is_some_and(|predicate| waits(program, clause, predicate))
         });
-        Returns { able, held, waiting: waiting.collect(), ..Returns::default() }
+        Returns {
+            able,
+            stacks,
+            features: Rc::clone(features),
+            held,
+            waiting: waiting.collect(),
+            ..Returns::default()
+        }
     }
 
-    /// The entries in place of returning instructions, where they tell the same.
-    pub fn entries(&self, pid: u32, clauses: &[ClauseId], sites: &[UserSite]) -> Option<Vec<UserSite>> {
+    /// From now on the pid provider's returns stay where they are.
+    pub fn settle(&mut self) {
+        self.able = false;
+    }
+
+    /// Does the script look at stacks of processes?
+    pub fn stacks_are_seen(&self) -> bool {
+        self.stacks
+    }
+
+    /// Can the kernel run a program at entry and return, which tells how many returns it does not trace?
+    pub fn has_sessions(&self) -> bool {
+        *self.sessions.get_or_init(|| {
+            self.features.has(Feature::UprobeSession)
+                && Btf::vmlinux().and_then(ReturnOffsets::from_btf).is_some()
+        })
+    }
+
+    /// May the returns of a probe of the pid provider be traced from the entry?
+    pub fn allow(&self, pid: u32, clauses: &[ClauseId], sites: &[UserSite]) -> bool {
+        self.allowed(pid, clauses, sites).is_some()
+    }
+
+    fn allowed(&self, pid: u32, clauses: &[ClauseId], sites: &[UserSite]) -> Option<()> {
         let waiting = |id: &ClauseId| self.waiting.get(id.0 as usize).copied().unwrap_or(false);
         if !self.able || !(self.held.contains(&pid) || clauses.iter().all(waiting)) {
             return None;
         }
         let mut processes = self.processes.borrow_mut();
         let process = processes.entry(pid).or_insert_with(|| Process::of(pid));
-        let mut entries: Vec<UserSite> = Vec::new();
+        let mut entries = BTreeSet::new();
         for site in sites {
-            let offset = site.entry?;
+            entries.insert((&site.path, site.returns_of?));
             if process.unwinds && process.plain.as_deref() != Some(site.path.as_path()) {
                 return None;
             }
-            let entry = UserSite { offset, within: 0, at_return: true, ..site.clone() };
-            if !entries.contains(&entry) {
-                entries.push(entry);
-            }
         }
         let functions = self.functions.get() + entries.len();
-        if functions > FUNCTIONS {
+        if functions > FUNCTIONS || !self.has_sessions() {
             return None;
         }
         self.functions.set(functions);
-        Some(entries)
+        Some(())
     }
 }
 
@@ -136,7 +167,9 @@ fn looks_at_stacks(program: &Program) -> bool {
         clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
         walk_body(&clause.body, &mut look);
     }
-    found
+    let fields = program.clauses.iter().flat_map(|clause| &clause.record.fields).map(|field| field.ty);
+    let keys = program.aggregations.iter().flat_map(|agg| &agg.key).copied();
+    found || fields.chain(keys).any(|ty| matches!(ty, Ty::Stack(spec) if spec.user))
 }
 
 /// Is a predicate false as long as the function of its clause has not been seen to be entered?

@@ -1,13 +1,16 @@
 //! A script that is loaded: start, poll, snapshots, stop.
 
 use super::banks::Banks;
+use super::copyout::{self, Write};
 use super::cost::{self, Costs};
 use super::later::Later;
 use super::load::{self, Maps};
-use super::plan::{Attach, Plan};
+use super::plan::{Attach, Plan, Ticks};
 use super::returns::Returns;
+use super::switches::Switches;
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
+use super::threads::Threads;
 use super::{EbpfConfig, sys, system, values};
 use crate::codegen::layout::{self, control, drops, event};
 use crate::codegen::{Image, Input, compile, listing};
@@ -51,6 +54,7 @@ enum State {
 pub struct Running {
     // Links go first, so that nothing fires into what is torn down.
     links: Vec<(usize, Link)>,
+    switches: Option<Switches>,
     pub(super) program: Program,
     pub(super) plan: Plan,
     pub(super) image: Image,
@@ -74,11 +78,16 @@ pub struct Running {
     /// Does anything that is printed name addresses of processes?
     names_users: bool,
     exit_seen: bool,
+    /// Does the script call `copyout()`?
+    copies_out: bool,
     state: State,
     later: Option<Later>,
+    /// Offset of `task_struct.pid`, where the script needs any.
+    task_pid: Option<u32>,
     tables: Option<Tables>,
     /// `-x explain`, `-x cpulimit`.
     costs: Option<Costs>,
+    threads: Option<Threads>,
     /// `-x cpu`.
     cpu: Option<u32>,
     /// Instructions that the kernel does not probe, until they have been told of.
@@ -98,6 +107,27 @@ pub(super) fn probe_for_programs(known: &Shelf<Known>, id: ProbeId) -> Option<Pr
 }
 
 impl Running {
+    /// Compiles, and loads nothing.
+    pub fn check(
+        program: &Program,
+        options: &Options,
+        known: &Shelf<Known>,
+        features: &Features,
+    ) -> Result<(), LoadError> {
+        let known_probe = |id: ProbeId| known.get((id.0 as usize).checked_sub(1)?);
+        let plan = Plan::new(program, &known_probe, Returns::default());
+        let input = Input {
+            program,
+            groups: &plan.groups,
+            limits: load::limits(program, options),
+            target: load::target(program, &plan.groups, features)?,
+            errors: plan.errors.clone(),
+            probe: &|id| probe_for_programs(known, id),
+        };
+        compile(&input).map_err(LoadError::Script)?;
+        Ok(load::check_sizes(program, options)?)
+    }
+
     /// Compiles and loads.
     pub fn load(
         program: &Program,
@@ -145,10 +175,13 @@ impl Running {
                 grabs.push(grab.map_err(|error| BackendError::new(error.to_string()))?);
             }
         }
+        let threads = Threads::new(&maps, scanner.fresh())?;
         let later = Later::new(program, scanner);
         let tables = Tables::new(&maps)?;
         Ok(Running {
             links: Vec::new(),
+            switches: None,
+            task_pid: input.target.offsets.pid,
             program: program.clone(),
             more: vec![0; program.clauses.len()],
             plan,
@@ -170,10 +203,12 @@ impl Running {
             user_addresses,
             names_users,
             exit_seen: false,
+            copies_out: layout::copies_out(program),
             state: State::Loaded,
             later,
             tables,
             costs: Costs::new(options).map_err(system)?,
+            threads,
             refused: 0,
             cpu: load::limits(program, options).cpu,
         })
@@ -181,6 +216,9 @@ impl Running {
 
     /// Attaches the programs of groups from a number on; timers only if asked, for they start last.
     pub(super) fn attach(&mut self, from: usize, timers: bool) -> Result<(), BackendError> {
+        if self.switches.is_none() {
+            self.switches = Switches::start(&self.maps, self.task_pid)?;
+        }
         for (group, (prog, attach)) in self.progs.iter().zip(&self.plan.attach).enumerate().skip(from) {
             let mut keep = |link: Link| self.links.push((group, link));
             match attach {
@@ -192,7 +230,11 @@ impl Running {
                         let count = if timer.every_cpu { online.len() } else { 1 };
                         for cpu in online.iter().take(count) {
                             let cookie = u64::from(timer.probe.0);
-                            keep(link::attach_cpu_clock(prog, timer.rate, *cpu, cookie).map_err(system)?);
+                            let link = match timer.ticks {
+                                Ticks::Clock(rate) => link::attach_cpu_clock(prog, rate, *cpu, cookie),
+                                Ticks::Counter(counter) => link::attach_counter(prog, counter, *cpu, cookie),
+                            };
+                            keep(link.map_err(system)?);
                         }
                     }
                 }
@@ -204,18 +246,29 @@ impl Running {
                 Attach::SysExit => {
                     keep(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
                 }
-                Attach::BtfTracepoint(_) => {
+                Attach::Kprobes { at_return, sites } => {
+                    if prog.kind() == Kind::Kprobe {
+                        sys::raise_file_limit();
+                    }
+                    link::attach_kprobes(prog, sites, *at_return)
+                        .map_err(system)?
+                        .into_iter()
+                        .for_each(&mut keep);
+                }
+                Attach::BtfTracepoint(_) | Attach::Function { .. } => {
                     keep(link::attach_btf(prog, 0).map_err(system)?);
                 }
                 Attach::RawTracepoint(name) => {
                     keep(link::attach_raw_tracepoint(prog, name, 0).map_err(system)?);
                 }
-                Attach::Uprobes { pid, files } => {
+                Attach::Uprobes { pid, files, at_return } => {
                     if prog.kind() == Kind::Uprobe {
                         sys::raise_file_limit();
                     }
+                    // A session is at both ends.
+                    let at_return = *at_return && prog.kind() != Kind::UprobeSession;
                     for (path, sites) in files {
-                        match link::attach_uprobes_if_possible(prog, path, sites, *pid) {
+                        match link::attach_uprobes_if_possible(prog, path, sites, at_return, *pid) {
                             Ok((links, refused)) => {
                                 links.into_iter().for_each(&mut keep);
                                 self.refused += refused;
@@ -264,6 +317,19 @@ impl Running {
     fn deliver(&mut self, sink: &mut dyn Sink) {
         self.banks.outdate();
         self.note_processes(sink);
+        let mut writes = Vec::new();
+        self.drain(sink, &mut writes);
+        if !writes.is_empty() {
+            copyout::wait(&writes);
+            // The rest of what the same firings want written.
+            self.drain(sink, &mut writes);
+            copyout::perform(writes).into_iter().for_each(|fault| sink.event(Event::Fault(fault)));
+        }
+        self.deliver_drops(sink);
+    }
+
+    /// Hands over what is in the ring; what is to be written to processes goes to `writes`.
+    fn drain(&mut self, sink: &mut dyn Sink, writes: &mut Vec<Write>) {
         let (program, symbols) = (&self.program, &self.symbols);
         let (user_addresses, exit_seen) = (self.user_addresses, &mut self.exit_seen);
         self.ring.drain(|bytes| {
@@ -293,10 +359,22 @@ impl Running {
                         address: body.word(16),
                     }));
                 }
+                event::WRITE => {
+                    let (body, thread) = (Header(data), header.word(event::TIMESTAMP));
+                    let bytes = data.get(event::WRITE_HEAD as usize..).unwrap_or(&[]);
+                    let size =
+                        usize::try_from(body.word(8)).map_or(bytes.len(), |size| size.min(bytes.len()));
+                    writes.push(Write {
+                        pid: pid.cast_signed(),
+                        tid: (thread as u32).cast_signed(),
+                        address: body.word(0),
+                        bytes: bytes.get(..size).unwrap_or(bytes).to_vec(),
+                        fault: FaultEvent { probe, clause, cpu, action: 0, offset: 0, fault: 0, address: 0 },
+                    });
+                }
                 _ => {}
             }
         });
-        self.deliver_drops(sink);
     }
 
     fn deliver_drops(&mut self, sink: &mut dyn Sink) {
@@ -385,6 +463,7 @@ impl Running {
         fds.extend(self.children.iter().filter(|child| running(child.pid())).map(Child::pidfd));
         fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
         fds.extend(self.later.iter().flat_map(Later::fds));
+        fds.extend(self.threads.iter().map(Threads::fd));
         fds.extend(self.tables.iter().flat_map(|_| self.symbols.fds()));
         self.attend(true);
         let polled = sys::poll(&fds, timeout);
@@ -405,6 +484,10 @@ impl Running {
 
     /// Keeps what names addresses and walks stacks up to date with the processes.
     fn note_processes(&mut self, sink: &mut dyn Sink) {
+        if let Some(threads) = &mut self.threads {
+            threads.look(&self.maps);
+            threads.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
+        }
         let mapped = self.symbols.note();
         if let Some(tables) = &mut self.tables {
             for pid in tables.look(&mapped, &self.maps) {
@@ -431,6 +514,9 @@ impl Running {
         let Some(mut later) = self.later.take() else { return };
         for warning in later.look(self) {
             sink.event(Event::Warning(warning));
+        }
+        if self.threads.is_none() {
+            self.threads = Threads::new(&self.maps, later.scanner()).ok().flatten();
         }
         self.later = Some(later);
     }
@@ -500,7 +586,8 @@ impl Session for Running {
                 return Ok(());
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let full = self.ring.pending() > self.ring.size() as u64 / 8;
+            // A process that waits for a copyout() has stopped.
+            let full = self.ring.pending() > self.ring.size() as u64 / 8 || self.copies_out;
             if left.is_zero() || full {
                 self.deliver(sink);
             }
@@ -558,7 +645,13 @@ impl Session for Running {
     }
 
     fn listing(&self, sources: &SourceMap) -> Option<String> {
-        Some(listing::listing(&self.image, sources))
+        let clauses = |group: usize| {
+            let clauses = self.plan.groups.get(group).map_or(&[][..], |group| &group.clauses);
+            let found = clauses.iter().filter_map(|id| self.program.clauses.get(id.0 as usize));
+            let names = found.flat_map(|clause| &clause.probes).map(|enabling| enabling.desc.to_string());
+            names.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+        };
+        Some(listing::listing(&self.image, sources, &clauses))
     }
 }
 

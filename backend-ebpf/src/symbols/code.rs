@@ -55,6 +55,19 @@ pub struct Code {
     pub leaves: Vec<(u64, Leave)>,
     /// Does it call itself?
     pub recurses: bool,
+    /// Calls of functions whose addresses lie in memory.
+    pub pointer_calls: Vec<PointerCall>,
+}
+
+/// `call *disp(base)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PointerCall {
+    /// Offsets in the function of the call and of what follows it.
+    pub at: u64,
+    pub next: u64,
+    /// The base register, as the offset in the kernel's `struct pt_regs`.
+    pub base: u16,
+    pub disp: i64,
 }
 
 /// Where to plant the entry probe of a function.

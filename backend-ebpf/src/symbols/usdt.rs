@@ -30,13 +30,22 @@ pub struct UsdtSite {
     pub semaphore: Option<Semaphore>,
     /// The argument string of this site.
     pub args: String,
-    /// The function holding the site (`probefunc`), empty when no symbol covers it.
-    pub function: String,
+    /// The function holding the site, where it is given and not to be looked up: see [`UsdtSite::function`].
+    pub named: Option<String>,
     /// Where the site is that of a virtual probe: what it is made of, in place of `args`.
     pub recipes: Option<Arc<Recipes>>,
+    /// Of a virtual probe: where its function begins in the file.
+    pub entry: u64,
 }
 
 impl UsdtSite {
+    /// The function holding the site (`probefunc`), empty when no symbol covers it. A file's symbols are read for it:
+    /// to be asked only of sites that a description means.
+    pub fn function(&self, elf: &Elf) -> String {
+        let found = || elf.function_at(self.vaddr).map(|f| f.name).unwrap_or_default();
+        self.named.clone().unwrap_or_else(found)
+    }
+
     /// The arguments of this site, each usable or refused for itself.
     pub fn operands(&self, elf: &Elf) -> Vec<Result<ArgOperand, ArgError>> {
         usdt_args::split(&self.args)
@@ -95,7 +104,6 @@ fn site(elf: &Elf, desc: &[u8], base: Option<u64>) -> Option<UsdtSite> {
             Some(Semaphore { vaddr, offset: elf.vaddr_to_offset(vaddr)? })
         }
     };
-    let function = elf.function_at(vaddr).map(|f| f.name).unwrap_or_default();
     Some(UsdtSite {
         provider,
         name: name.replace("__", "-"),
@@ -103,7 +111,8 @@ fn site(elf: &Elf, desc: &[u8], base: Option<u64>) -> Option<UsdtSite> {
         offset,
         semaphore,
         args,
-        function,
+        named: None,
         recipes: None,
+        entry: 0,
     })
 }

@@ -1,6 +1,6 @@
 //! x86-64 instructions: lengths, returns, tail jumps, and how the kernel's uprobes treat them.
 
-use super::code::{Code, Leave, SiteKind};
+use super::code::{Code, Leave, PointerCall, SiteKind};
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
 
 /// The class of the instruction that `bytes` begin with.
@@ -18,6 +18,25 @@ pub(super) fn classify(bytes: &[u8]) -> SiteKind {
         }
     }
 }
+
+/// The general registers in the order of the kernel's `struct pt_regs`, but for what lies between `rdi` and `rsp`.
+const REGISTERS: [Register; 15] = [
+    Register::R15,
+    Register::R14,
+    Register::R13,
+    Register::R12,
+    Register::RBP,
+    Register::RBX,
+    Register::R11,
+    Register::R10,
+    Register::R9,
+    Register::R8,
+    Register::RAX,
+    Register::RCX,
+    Register::RDX,
+    Register::RSI,
+    Register::RDI,
+];
 
 /// All instructions of a function at `vaddr`; the error is the offset of what is no instruction.
 pub(super) fn disassemble(bytes: &[u8], vaddr: u64, own_part: &dyn Fn(u64) -> bool) -> Result<Code, u64> {
@@ -46,6 +65,19 @@ pub(super) fn disassemble(bytes: &[u8], vaddr: u64, own_part: &dyn Fn(u64) -> bo
                 if !inside && !own_part(target) {
                     code.leaves.push((at, Leave::TailJump));
                 }
+            }
+            FlowControl::IndirectCall
+                if instruction.op0_kind() == OpKind::Memory
+                    && instruction.memory_index() == Register::None
+                    && !instruction.has_segment_prefix() =>
+            {
+                let base = REGISTERS.iter().position(|register| *register == instruction.memory_base());
+                code.pointer_calls.extend(base.map(|base| PointerCall {
+                    at,
+                    next: decoder.position() as u64,
+                    base: 8 * base as u16,
+                    disp: instruction.memory_displacement64().cast_signed(),
+                }));
             }
             FlowControl::IndirectBranch if is_tail_jump(&instruction, bytes, at, since_table_load) => {
                 code.leaves.push((at, Leave::TailJump));

@@ -60,10 +60,13 @@ pub fn run(
         errno: false,
         provider_pid: false,
         at_entry: false,
-        at_return: false,
+        session: false,
         guard: Vec::new(),
         condition: None,
+        keep: None,
+        looks_at: None,
         task: None,
+        service: None,
     }];
     let error_clauses = (normal as u32..program.clauses.len() as u32).map(ClauseId).collect();
     let input = Input {

@@ -2,7 +2,7 @@
 
 use super::crc::crc32c;
 use super::{FileError, MAGIC, Machine, VERSION};
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use std::io::{Read, Seek, SeekFrom, Write};
 
@@ -26,6 +26,8 @@ pub(super) mod kind {
     pub const INDEX: u8 = 6;
     /// The recording is whole: number of events, place of the index.
     pub const END: u8 = 7;
+    /// The kernel's types and symbols that the script's compiler asked for.
+    pub const TYPES: u8 = 8;
 }
 
 const CHUNK_MAGIC: [u8; 4] = *b"DTCH";
@@ -107,13 +109,34 @@ pub(super) enum Chunk {
     Cut(u64),
 }
 
-/// Reads a chunk into `payload`; `stored` is working memory. `position` is where it starts, for messages.
+/// What unpacking works with, kept from chunk to chunk.
+pub(super) struct Unpacker {
+    stored: Vec<u8>,
+    decoder: FrameDecoder,
+}
+
+impl Unpacker {
+    pub fn new() -> Unpacker {
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(LARGEST as u64);
+        Unpacker { stored: Vec::new(), decoder }
+    }
+}
+
+impl std::fmt::Debug for Unpacker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unpacker").field("stored", &self.stored.len()).finish_non_exhaustive()
+    }
+}
+
+/// Reads a chunk into `payload`. `position` is where it starts, for messages.
 pub(super) fn read(
     input: &mut impl Read,
     position: u64,
-    stored: &mut Vec<u8>,
+    unpacker: &mut Unpacker,
     payload: &mut Vec<u8>,
 ) -> Result<(Chunk, u64), FileError> {
+    let Unpacker { stored, decoder } = unpacker;
     let mut header = [0; CHUNK_HEADER];
     let got = read_most(input, &mut header)?;
     if got == 0 {
@@ -150,9 +173,9 @@ pub(super) fn read(
             payload.len() == raw
         }
         ZSTD => {
-            let decoder = StreamingDecoder::new_with_max_window_size(&stored[..], LARGEST as u64);
-            match decoder {
+            match StreamingDecoder::new_with_decoder(&stored[..], decoder) {
                 Ok(mut decoder) => {
+                    payload.reserve(raw + 1);
                     // One byte more than there should be shows a payload that is longer.
                     let read = decoder.by_ref().take(raw as u64 + 1).read_to_end(payload);
                     read.is_ok() && payload.len() == raw

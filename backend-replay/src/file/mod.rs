@@ -1,22 +1,28 @@
 //! Recordings: the file format of `docs/trace-format.md`.
 //!
 //! `chunk` frames and checks pieces of the file, `wire` numbers and strings within
-//! them, `schema` says what is known of each probe's events, `writer` and `reader`
+//! them, `schema` says what is known of each probe's events, `index` where they are, `types` what the kernel's types are, `writer` and `reader`
 //! turn events into bytes and back. The reader takes a stream, keeps one chunk in
 //! memory, and trusts nothing.
 
 mod chunk;
 mod crc;
+#[cfg(test)]
+mod fuzz;
+mod index;
 mod reader;
 mod schema;
+mod types;
 mod wire;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use index::{Entry, Window};
 pub use reader::{Item, Overview, Reader, skim};
 pub use schema::{Field, Schema, builtin_name, builtin_named};
+pub use types::{Answer, Node, NodeMember};
 pub use writer::Writer;
 
 use std::fmt;

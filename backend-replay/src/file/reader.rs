@@ -1,11 +1,13 @@
 //! Bytes to events. One chunk is in memory at a time; damage loses that chunk, a cut-off file its end,
 //! and both are said.
 
-use super::chunk::{self, Chunk, FILE_HEADER, kind};
+use super::chunk::{self, Chunk, FILE_HEADER, Unpacker, kind};
+use super::index::{self, Entry, Gate, Place};
 use super::schema::{Field, Schema};
+use super::types::{self, Answer};
 use super::wire::Cursor;
 use super::{FileError, Loss, Machine};
-use crate::event::Event;
+use crate::event::{Event, ReadValue};
 use crate::hash::Fast;
 use duotrace_core::ir::Space;
 use duotrace_core::probe::ProbeId;
@@ -38,6 +40,9 @@ pub enum Item {
     Meta(Vec<(String, String)>),
     Losses(Vec<Loss>),
     Symbols(Vec<(Option<u32>, u64, Symbol)>),
+    Types(Vec<Answer>),
+    /// Where events are.
+    Index(Vec<Entry>),
     /// Something is missing: what, in one line. Reading goes on.
     Damage(String),
     /// No more. `whole`: the recording was ended properly.
@@ -49,18 +54,25 @@ pub enum Item {
 /// Reads a recording from a stream.
 #[derive(Debug)]
 pub struct Reader<R: Read> {
-    input: R,
+    pub(super) input: R,
     machine: Machine,
-    position: u64,
-    stored: Vec<u8>,
+    pub(super) position: u64,
+    pub(super) gate: Gate,
+    unpacker: Unpacker,
     payload: Vec<u8>,
     /// Where the next event of the chunk begins; none if at its end.
     at: usize,
     time: u64,
     texts: Vec<Range<usize>>,
-    schemas: HashMap<u32, Vec<Field>, Fast>,
+    /// What events of each probe carry: its place in `fields`.
+    schemas: HashMap<u32, usize, Fast>,
+    fields: Vec<Vec<Field>>,
+    /// The probe of the event before, and its place: runs of one probe are common.
+    latest: Option<(u32, usize)>,
     /// Probes so far, those declared anew included.
     declared: usize,
+    /// Types and their parts so far.
+    held: usize,
     whole: bool,
     ended: bool,
 }
@@ -73,13 +85,17 @@ impl<R: Read> Reader<R> {
             input,
             machine,
             position: FILE_HEADER as u64,
-            stored: Vec::new(),
+            gate: Gate::default(),
+            unpacker: Unpacker::new(),
             payload: Vec::new(),
             at: 0,
             time: 0,
             texts: Vec::new(),
             schemas: HashMap::default(),
+            fields: Vec::new(),
+            latest: None,
             declared: 0,
+            held: 0,
             whole: false,
             ended: false,
         })
@@ -94,14 +110,16 @@ impl<R: Read> Reader<R> {
     pub fn next(&mut self, event: &mut Event) -> Result<Item, FileError> {
         loop {
             if self.at < self.payload.len() {
-                return Ok(match self.event(event) {
-                    Ok(()) => Item::Event,
-                    Err(error) => {
-                        // The checksum was right, so whoever wrote it was wrong; the next chunk may be better.
-                        self.at = self.payload.len();
-                        Item::Damage(format!("events are lost: {error}"))
-                    }
-                });
+                if let Err(error) = self.event(event) {
+                    // The checksum was right, so whoever wrote it was wrong; the next chunk may be better.
+                    self.at = self.payload.len();
+                    return Ok(Item::Damage(format!("events are lost: {error}")));
+                }
+                match self.gate.place(event.time) {
+                    Place::Within => return Ok(Item::Event),
+                    Place::Outside => continue,
+                    Place::Over => (self.at, self.ended, self.whole) = (self.payload.len(), true, true),
+                }
             }
             if self.ended {
                 return Ok(Item::End { whole: self.whole });
@@ -114,7 +132,7 @@ impl<R: Read> Reader<R> {
 
     fn chunk(&mut self) -> Result<Option<Item>, FileError> {
         let start = self.position;
-        let read = chunk::read(&mut self.input, start, &mut self.stored, &mut self.payload);
+        let read = chunk::read(&mut self.input, start, &mut self.unpacker, &mut self.payload);
         self.at = self.payload.len();
         let (chunk, taken) = match read {
             Ok(read) => read,
@@ -173,11 +191,13 @@ impl<R: Read> Reader<R> {
             kind::PROBES => self.probes(&mut cursor).map(Item::Probes),
             kind::LOSSES => losses(&mut cursor).map(Item::Losses),
             kind::SYMBOLS => symbols(&mut cursor).map(Item::Symbols),
+            kind::TYPES => types::read(&mut cursor, &mut self.held).map(Item::Types),
+            kind::INDEX => index::read(&mut cursor).map(Item::Index),
             kind::END => {
                 self.whole = true;
                 return None;
             }
-            // The index, and what later versions add.
+            // What later versions add.
             _ => return None,
         };
         Some(item.unwrap_or_else(|error| Item::Damage(format!("the chunk at byte {start}: {error}"))))
@@ -191,10 +211,19 @@ impl<R: Read> Reader<R> {
             if self.declared > MOST_PROBES {
                 return cursor.bad("too many probes");
             }
-            self.schemas.insert(schema.probe.id.0, schema.fields.clone());
             schemas.push(schema);
         }
+        self.declare(&schemas);
         Ok(schemas)
+    }
+
+    /// Notes what events of these probes carry.
+    pub(super) fn declare(&mut self, schemas: &[Schema]) {
+        self.latest = None;
+        for schema in schemas {
+            self.schemas.insert(schema.probe.id.0, self.fields.len());
+            self.fields.push(schema.fields.clone());
+        }
     }
 
     fn event(&mut self, event: &mut Event) -> Result<(), FileError> {
@@ -204,9 +233,14 @@ impl<R: Read> Reader<R> {
         self.time = self.time.wrapping_add_signed(cursor.signed()?);
         (event.probe, event.time) = (ProbeId(probe), self.time);
         (event.cpu, event.pid, event.tid) = (cursor.small()?, cursor.small()?, cursor.small()?);
-        let Some(fields) = self.schemas.get(&probe) else {
+        let place = match self.latest {
+            Some((latest, place)) if latest == probe => Some(place),
+            _ => self.schemas.get(&probe).copied(),
+        };
+        let Some((place, fields)) = place.and_then(|place| Some((place, self.fields.get(place)?))) else {
             return cursor.bad("an event of an unknown probe");
         };
+        self.latest = Some((probe, place));
         for field in fields {
             if event.bytes() > MOST_BYTES {
                 return cursor.bad("an event is too large");
@@ -250,6 +284,19 @@ impl<R: Read> Reader<R> {
                         }
                     }
                 }
+                Field::Reads => {
+                    for _ in 0..few(&mut cursor)? {
+                        let value = match cursor.byte()? {
+                            0 => ReadValue::Number(cursor.number()?),
+                            1 => ReadValue::Text(Some(text(&mut cursor, &mut self.texts, &self.payload)?)),
+                            _ => ReadValue::Text(None),
+                        };
+                        event.push_read(value);
+                        if event.bytes() > MOST_BYTES {
+                            return cursor.bad("an event is too large");
+                        }
+                    }
+                }
                 Field::Answers => {
                     for _ in 0..few(&mut cursor)? {
                         event.push_answer(cursor.number()?);
@@ -268,6 +315,7 @@ fn few(cursor: &mut Cursor<'_>) -> Result<u64, FileError> {
 }
 
 /// A string of the chunk, new or met before.
+#[inline]
 fn text<'a>(
     cursor: &mut Cursor<'_>,
     texts: &mut Vec<Range<usize>>,
@@ -332,6 +380,10 @@ pub struct Overview {
     /// By process (`None`: the kernel) and address.
     pub symbols: HashMap<(Option<u32>, u64), Symbol>,
     pub losses: Vec<Loss>,
+    /// Time of the first event.
+    pub first: Option<u64>,
+    pub index: Vec<Entry>,
+    pub types: Vec<Answer>,
     /// What is missing, one line each.
     pub damage: Vec<String>,
     /// Was the recording ended properly?
@@ -347,6 +399,9 @@ impl Overview {
             meta: Vec::new(),
             symbols: HashMap::new(),
             losses: Vec::new(),
+            first: None,
+            index: Vec::new(),
+            types: Vec::new(),
             damage: Vec::new(),
             whole: false,
         }
@@ -367,14 +422,19 @@ pub fn skim<R: Read + std::io::Seek>(input: R) -> Result<Overview, FileError> {
     let mut overview = Overview::new(reader.machine);
     let mut event = Event::default();
     loop {
-        if let Some(taken) = chunk::pass_over(&mut reader.input, kind::EVENTS)? {
+        if overview.first.is_some()
+            && let Some(taken) = chunk::pass_over(&mut reader.input, kind::EVENTS)?
+        {
             reader.position += taken;
             continue;
         }
         match reader.next(&mut event)? {
             Item::Event => {
+                overview.first.get_or_insert(event.time);
                 reader.at = reader.payload.len();
             }
+            Item::Index(index) => overview.index = index,
+            Item::Types(types) => overview.types.extend(types),
             Item::Probes(schemas) => overview.schemas.extend(schemas),
             Item::Meta(meta) if overview.meta.len() < MOST_PAIRS => overview.meta.extend(meta),
             Item::Losses(losses) if overview.losses.len() < MOST_PAIRS => overview.losses.extend(losses),

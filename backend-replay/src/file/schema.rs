@@ -21,6 +21,8 @@ pub enum Field {
     Memory,
     /// Answers of subroutines that ask the system.
     Answers,
+    /// Values that variables of the script had when it read them.
+    Reads,
     /// A built-in variable that this program does not know: is it a string?
     Unknown(bool),
 }
@@ -55,6 +57,7 @@ const REGISTER: u8 = 4;
 const STACK: u8 = 5;
 const MEMORY: u8 = 6;
 const ANSWERS: u8 = 7;
+const READS: u8 = 8;
 
 /// Probes and fields that a file may have.
 const MOST_FIELDS: u64 = 4096;
@@ -103,6 +106,7 @@ impl Schema {
                 Field::Stack(user) => out.extend([STACK, u8::from(*user)]),
                 Field::Memory => out.push(MEMORY),
                 Field::Answers => out.push(ANSWERS),
+                Field::Reads => out.push(READS),
             }
         }
     }
@@ -141,6 +145,7 @@ impl Schema {
                 STACK => Field::Stack(cursor.byte()? != 0),
                 MEMORY => Field::Memory,
                 ANSWERS => Field::Answers,
+                READS => Field::Reads,
                 _ => return cursor.bad("a field of an unknown kind"),
             });
         }

@@ -42,7 +42,7 @@ fn event(n: u64) -> Event {
     event
 }
 
-fn recording(events: u64) -> Vec<u8> {
+pub(super) fn recording(events: u64) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), Machine::here(5)).unwrap();
     writer.meta(&[("script", "BEGIN { }")]).unwrap();
     writer.probes(&[schema(1), schema(2)]).unwrap();
@@ -96,7 +96,7 @@ fn events_come_back() {
 
 #[test]
 fn a_file_cut_anywhere_gives_its_whole_chunks() {
-    let bytes = recording(500);
+    let bytes = recording(200);
     let mut before = 0;
     for end in 0..bytes.len() {
         match read(&bytes[..end]) {
@@ -109,7 +109,7 @@ fn a_file_cut_anywhere_gives_its_whole_chunks() {
             Err(error) => panic!("{error}"),
         }
     }
-    assert_eq!(before, 500);
+    assert_eq!(before, 200);
 }
 
 #[test]
@@ -204,4 +204,68 @@ fn small_files_do_not_become_large() {
     chunk::write(&mut bytes, chunk::kind::PROBES, &vec![0; 8 << 20]).unwrap();
     let (_, damages, _) = read(&bytes).unwrap();
     assert!(damages[0].contains("too many probes"), "{damages:?}");
+}
+
+#[test]
+fn a_window_is_found_by_the_index() {
+    let bytes = recording(1000);
+    let overview = skim(std::io::Cursor::new(&bytes)).unwrap();
+    assert_eq!((overview.first, overview.index.len()), (Some(1000), 10));
+    assert_eq!(overview.index[3].earliest, 1000 + 300 * 7);
+    let mut reader = Reader::new(std::io::Cursor::new(&bytes)).unwrap();
+    reader.enter(&overview, Window { from: 355 * 7, until: 410 * 7 }).unwrap();
+    assert_eq!(reader.position, overview.index[3].place);
+    let (mut into, mut times) = (Event::default(), Vec::new());
+    loop {
+        match reader.next(&mut into).unwrap() {
+            Item::Event => times.push((into.time - 1000) / 7),
+            Item::Damage(what) => panic!("{what}"),
+            Item::End { whole } => break assert!(whole),
+            _ => {}
+        }
+    }
+    assert_eq!(times, (355..=410).collect::<Vec<u64>>());
+}
+
+/// Neighbours become one: the index of a long recording stays small, and finds.
+#[test]
+fn a_long_index_is_made_shorter() {
+    let mut writer = Writer::new(std::io::sink(), Machine::here(0)).unwrap();
+    writer.probes(&[schema(1), schema(2)]).unwrap();
+    for n in 0..1000 {
+        writer.event(&event(n)).unwrap();
+        writer.flush().unwrap();
+        assert!(writer.entries().len() <= 64);
+    }
+    let index = writer.entries();
+    assert_eq!(index.iter().map(|entry| entry.events).sum::<u64>(), 1000);
+    assert!(index.windows(2).all(|two| two[0].latest < two[1].earliest && two[0].place < two[1].place));
+}
+
+#[test]
+fn types_come_back() {
+    let member = |name: &str, ty, offset, bits| NodeMember { name: name.into(), ty, offset, bits };
+    let nodes = vec![
+        Node::Composite {
+            union: false,
+            tag: "task".into(),
+            size: 16,
+            align: 8,
+            members: Some(vec![member("next", 1, 0, None), member("flag", 3, 8, Some((3, 2)))]),
+        },
+        Node::Pointer(2),
+        Node::Composite { union: false, tag: "task".into(), size: 0, align: 1, members: None },
+        Node::Typedef("u32".into(), 4),
+        Node::Basic("unsigned int".into()),
+        Node::Array(3, 7),
+        Node::Qualified(1, 4),
+        Node::Function { ret: 4, params: vec![1, 3], varargs: true },
+        Node::Enum { tag: "e".into(), bytes: 4, signed: true, names: Some(vec![("A".into(), -1)]) },
+    ];
+    let task = Answer { name: "struct task".into(), address: None, root: Some(0), nodes };
+    let symbol = Answer { name: "jiffies".into(), address: Some(1 << 63), root: None, nodes: Vec::new() };
+    let mut writer = Writer::new(Vec::new(), Machine::here(0)).unwrap();
+    writer.types(&[task.clone(), symbol.clone()]).unwrap();
+    let bytes = writer.finish().unwrap();
+    assert_eq!(skim(std::io::Cursor::new(bytes)).unwrap().types, [task, symbol]);
 }

@@ -45,6 +45,7 @@ impl<'a> Cursor<'a> {
         Err(FileError::Bad(format!("{what} (byte {} of the chunk)", self.at)))
     }
 
+    #[inline]
     pub fn byte(&mut self) -> Res<u8> {
         match self.bytes.get(self.at) {
             Some(byte) => {
@@ -58,11 +59,21 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn number(&mut self) -> Res<u64> {
         // Most numbers are small.
-        if let Some(byte) = self.bytes.get(self.at).filter(|byte| **byte < 0x80) {
-            self.at += 1;
-            return Ok(u64::from(*byte));
+        match *self.bytes.get(self.at..).unwrap_or(&[]) {
+            [a, ..] if a < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(a))
+            }
+            [a, b, ..] if b < 0x80 => {
+                self.at += 2;
+                Ok(u64::from(a & 0x7f) | u64::from(b) << 7)
+            }
+            [a, b, c, ..] if c < 0x80 => {
+                self.at += 3;
+                Ok(u64::from(a & 0x7f) | u64::from(b & 0x7f) << 7 | u64::from(c) << 14)
+            }
+            _ => self.long_number(),
         }
-        self.long_number()
     }
 
     fn long_number(&mut self) -> Res<u64> {
@@ -77,11 +88,13 @@ impl<'a> Cursor<'a> {
         self.bad("a number is too long")
     }
 
+    #[inline]
     pub fn signed(&mut self) -> Res<i64> {
         let value = self.number()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
+    #[inline]
     pub fn small(&mut self) -> Res<u32> {
         let value = self.number()?;
         u32::try_from(value).or_else(|_| self.bad("a number is too large"))

@@ -2,16 +2,21 @@
 //! loses no more than the last one.
 
 use super::chunk::{self, FILE_HEADER, kind};
+use super::index::Entry;
 use super::schema::{Field, Schema, space_number};
+use super::types::Answer;
 use super::wire::{put, put_bytes, put_signed};
 use super::{FileError, Loss, Machine};
-use crate::event::Event;
+use crate::event::{Event, ReadValue};
 use duotrace_core::record::Symbol;
 use std::collections::HashMap;
 use std::io::Write;
 
 /// Bytes of events before they make a chunk.
 const CHUNK: usize = 256 << 10;
+
+/// Entries of the index before neighbours are made one: what bounds the writer's memory, and the chunk it becomes.
+const MOST_ENTRIES: usize = if cfg!(test) { 64 } else { 1 << 16 };
 
 /// Writes a recording.
 #[derive(Debug)]
@@ -20,13 +25,12 @@ pub struct Writer<W: Write> {
     position: u64,
     schemas: HashMap<u32, Vec<Field>>,
     events: Vec<u8>,
-    /// Events in the chunk that is being made, and its first and last time.
-    pending: u64,
-    first: u64,
+    /// The chunk that is being made, and the time of its latest event so far.
+    pending: Option<Entry>,
     last: u64,
     /// Strings of the chunk by their contents.
     texts: HashMap<Vec<u8>, u64>,
-    index: Vec<[u64; 4]>,
+    index: Vec<Entry>,
     total: u64,
 }
 
@@ -39,8 +43,7 @@ impl<W: Write> Writer<W> {
             position: FILE_HEADER as u64,
             schemas: HashMap::new(),
             events: Vec::new(),
-            pending: 0,
-            first: 0,
+            pending: None,
             last: 0,
             texts: HashMap::new(),
             index: Vec::new(),
@@ -77,6 +80,12 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// Where the events so far are.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.index
+    }
+
     /// Number of events so far.
     pub fn events(&self) -> u64 {
         self.total
@@ -86,10 +95,15 @@ impl<W: Write> Writer<W> {
     pub fn event(&mut self, event: &Event) -> Result<(), FileError> {
         let Some(fields) = self.schemas.get(&event.probe.0) else { return Ok(()) };
         let out = &mut self.events;
-        if self.pending == 0 {
-            (self.first, self.last) = (event.time, event.time);
-            put(out, event.time);
-        }
+        let one = Entry { place: self.position, events: 1, earliest: event.time, latest: event.time };
+        self.pending = Some(match self.pending {
+            Some(entry) => entry.with(one),
+            None => {
+                self.last = event.time;
+                put(out, event.time);
+                one
+            }
+        });
         put(out, u64::from(event.probe.0));
         put_signed(out, event.time.wrapping_sub(self.last) as i64);
         self.last = event.time;
@@ -123,13 +137,28 @@ impl<W: Write> Writer<W> {
                         }
                     }
                 }
+                Field::Reads => {
+                    put(out, event.reads().len() as u64);
+                    for value in event.reads() {
+                        match value {
+                            ReadValue::Number(number) => {
+                                out.push(0);
+                                put(out, number);
+                            }
+                            ReadValue::Text(Some(value)) => {
+                                out.push(1);
+                                text(out, &mut self.texts, value);
+                            }
+                            ReadValue::Text(None) => out.push(2),
+                        }
+                    }
+                }
                 Field::Answers => {
                     put(out, event.answers().len() as u64);
                     event.answers().iter().for_each(|answer| put(out, *answer));
                 }
             }
         }
-        self.pending += 1;
         self.total += 1;
         if self.events.len() >= CHUNK {
             self.flush()?;
@@ -139,16 +168,17 @@ impl<W: Write> Writer<W> {
 
     /// Makes a chunk of the events that wait.
     pub fn flush(&mut self) -> Result<(), FileError> {
-        if self.pending == 0 {
-            return Ok(());
+        let Some(entry) = self.pending.take() else { return Ok(()) };
+        self.index.push(entry);
+        if self.index.len() > MOST_ENTRIES {
+            let pairs = self.index.chunks(2).filter_map(|pair| pair.iter().copied().reduce(Entry::with));
+            self.index = pairs.collect();
         }
-        self.index.push([self.position, self.pending, self.first, self.last]);
         let payload = std::mem::take(&mut self.events);
         self.chunk(kind::EVENTS, &payload)?;
         self.events = payload;
         self.events.clear();
         self.texts.clear();
-        self.pending = 0;
         self.out.flush()?;
         Ok(())
     }
@@ -188,6 +218,26 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// What the kernel's types are.
+    pub fn types(&mut self, answers: &[Answer]) -> Result<(), FileError> {
+        self.flush()?;
+        // A chunk for each: a structure with all it holds may be large.
+        for answer in answers {
+            let mut payload = Vec::new();
+            answer.write(&mut payload);
+            if payload.len() <= chunk::LARGEST {
+                self.chunk(kind::TYPES, &payload)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a tracer which is killed now leaves what it has recorded.
+    pub fn sync(&mut self) -> Result<(), FileError> {
+        self.flush()?;
+        Ok(self.out.flush()?)
+    }
+
     /// Ends the recording: the index, and a mark that it is whole.
     pub fn finish(mut self) -> Result<W, FileError> {
         self.flush()?;
@@ -195,7 +245,9 @@ impl<W: Write> Writer<W> {
         let mut payload = Vec::new();
         put(&mut payload, self.index.len() as u64);
         for entry in &self.index {
-            entry.iter().for_each(|value| put(&mut payload, *value));
+            for value in [entry.place, entry.events, entry.earliest, entry.latest] {
+                put(&mut payload, value);
+            }
         }
         self.chunk(kind::INDEX, &payload)?;
         let mut payload = Vec::new();

@@ -4,7 +4,7 @@ use super::record::is_user;
 use super::{Firing, Res};
 use crate::hash::Fast;
 use duotrace_core::aggregate::{AggError, AggFunc, Aggregation};
-use duotrace_core::ir::{AggId, AggregationDef, Expr, SymbolKind, Ty};
+use duotrace_core::ir::{AggId, AggregationDef, Expr, ExprKind, SymbolKind, Ty};
 use duotrace_core::record::{SymKind, SymValue, UserStack, Value};
 use std::collections::HashMap;
 
@@ -13,13 +13,17 @@ use std::collections::HashMap;
 pub(super) struct Table {
     func: AggFunc,
     width: usize,
+    /// Does the key have strings and other parts?
+    mixed: bool,
     index: HashMap<Box<[u8]>, usize, Fast>,
     words: Vec<i64>,
 }
 
 impl Table {
-    pub fn new(func: AggFunc) -> Table {
-        Table { func, width: func.words(), index: HashMap::default(), words: Vec::new() }
+    pub fn new(def: &AggregationDef) -> Table {
+        let (func, width) = (def.func, def.func.words());
+        let mixed = def.key.contains(&Ty::Str) && def.key.iter().any(|ty| *ty != Ty::Str);
+        Table { func, width, mixed, index: HashMap::default(), words: Vec::new() }
     }
 
     fn update(&mut self, key: &[u8], value: i64, increment: i64) {
@@ -129,8 +133,7 @@ impl<'a> Firing<'a> {
     ) -> Res {
         let Some(def) = self.program.aggregations.get(id.0 as usize) else { return Ok(()) };
         // Strings are evaluated last, as the kernel's code does it; each part still goes to its own place.
-        let late = def.key.contains(&Ty::Str) && def.key.iter().any(|ty| *ty != Ty::Str);
-        if late {
+        if self.machine.tables.get(id.0 as usize).is_some_and(|table| table.mixed) {
             let mut parts: Vec<Vec<u8>> = vec![Vec::new(); def.key.len()];
             for strings in [false, true] {
                 for ((ty, part), out) in def.key.iter().zip(key).zip(&mut parts) {
@@ -162,6 +165,16 @@ impl<'a> Firing<'a> {
     fn key_part(&mut self, out: &mut Vec<u8>, ty: Ty, part: &'a Expr) -> Res {
         match ty {
             Ty::Str => {
+                if self.fault.is_none()
+                    && let ExprKind::Builtin(builtin) = part.kind
+                    && let Some(text) = self.event.own_text(builtin)
+                    && text.len() < self.strsize
+                {
+                    // The common case, without a copy on the way.
+                    out.extend((text.len() as u64).to_le_bytes());
+                    out.extend_from_slice(text);
+                    return Ok(());
+                }
                 // NULL and the empty string print alike and are one key.
                 let text = self.string(part)?;
                 out.extend((text.text().len() as u64).to_le_bytes());

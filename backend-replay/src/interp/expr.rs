@@ -2,6 +2,7 @@
 
 use super::arith::{binary, canonical, compares, extend, holds, signed, unary};
 use super::{Firing, Halt, Res};
+use crate::event::ReadValue;
 use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Fault, LogicalOp, Ty, UnaryOp};
 
 impl<'a> Firing<'a> {
@@ -16,8 +17,11 @@ impl<'a> Firing<'a> {
                 self.register(index)?
             }
             ExprKind::Read(place) => {
-                let place = self.prepare(place)?;
-                self.read_place(&place)?
+                let prepared = self.prepare(place)?;
+                match self.recorded_read(place) {
+                    Some(ReadValue::Number(number)) => number,
+                    _ => self.read_place(&prepared)?,
+                }
             }
             ExprKind::Load { addr, space } => {
                 let address = self.scalar(addr)?;

@@ -55,11 +55,21 @@ pub struct Config {
     pub big_endian: bool,
     /// Wall clock minus monotonic clock, ns.
     pub wall: i64,
+    /// Is it the program that was recorded? Then values of variables that events bring along are its own.
+    pub own: bool,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { scratch: 4096, nspec: 1, dynamic: 1 << 20, errors: None, big_endian: false, wall: 0 }
+        Config {
+            scratch: 4096,
+            nspec: 1,
+            dynamic: 1 << 20,
+            errors: None,
+            big_endian: false,
+            wall: 0,
+            own: false,
+        }
     }
 }
 
@@ -112,7 +122,7 @@ impl Machine {
             .collect();
         Machine {
             vars: vars::Variables::new(program),
-            tables: program.aggregations.iter().map(|def| Table::new(def.func)).collect(),
+            tables: program.aggregations.iter().map(Table::new).collect(),
             speculations: vec![false; config.nspec.min(256) as usize],
             exiting: false,
             epids,

@@ -1,6 +1,7 @@
 //! String expressions. A D string has at most `strsize - 1` bytes, or is NULL.
 
 use super::{Firing, Halt, Res};
+use crate::event::ReadValue;
 use duotrace_core::ir::{Expr, ExprKind, Fault, Place, Ty};
 
 /// A D string. Its memory is used again: see [`Firing::buffer`].
@@ -127,9 +128,13 @@ impl<'a> Firing<'a> {
     }
 
     fn read_string(&mut self, place: &'a Place) -> Res<Str> {
-        let place = self.prepare(place)?;
+        let prepared = self.prepare(place)?;
         let mut out = self.buffer();
-        self.copy_string(&place, &mut out)?;
+        match self.recorded_read(place) {
+            Some(ReadValue::Text(Some(text))) => out.set(text),
+            Some(ReadValue::Text(None)) => out.set_null(),
+            _ => self.copy_string(&prepared, &mut out)?,
+        }
         Ok(out)
     }
 }

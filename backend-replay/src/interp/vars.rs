@@ -8,6 +8,7 @@ use super::arith::{extend, signed};
 use super::memory::scratch_offset;
 use super::strings::Str;
 use super::{Firing, Halt, Res};
+use crate::event::ReadValue;
 use duotrace_core::backend::DropKind;
 use duotrace_core::ir::{
     BinaryOp, Expr, ExprKind, Fault, Place, PlaceKind, Program, Scope, Space, Ty, VarId,
@@ -184,6 +185,15 @@ impl<'a> Firing<'a> {
             PlaceKind::Mem { addr, space } => (Base::Memory(self.scalar(addr)?, *space), 0, false),
         };
         Ok(Prepared { base, offset, ty: place.ty, bits: place.bits, whole })
+    }
+
+    /// The value that a variable had here when the event was recorded, where it was kept.
+    pub(super) fn recorded_read(&mut self, place: &Place) -> Option<ReadValue<'_>> {
+        let asked = self.machine.config.own && self.fault.is_none() && self.event.reads().len() > 0;
+        if !asked || !crate::record::is_kept(place, &self.program.variables) {
+            return None;
+        }
+        self.event.next_read()
     }
 
     /// A checked offset into a variable of type `ty` for an access to `part`.

@@ -5,17 +5,21 @@
 //! system and each reading of the clock go through clause-local variables;
 //! `plan` adds, after the script's clauses, one clause for each set of clauses
 //! that fire together: its record is the event. `session` takes those records
-//! out of the stream and writes them to a file.
+//! out of the stream and writes them to a file; `types` keeps what the compiler asks of
+//! the kernel's types.
 
 mod plan;
 mod rewrite;
 mod session;
+mod types;
 
 #[cfg(test)]
 mod tests;
 
 pub use plan::{Plan, plan};
+pub(crate) use rewrite::is_kept;
 pub use session::{Recording, Summary};
+pub use types::Watched;
 
 use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Place, PlaceKind, Ty, VarId};

@@ -1,8 +1,8 @@
 //! From a script's program to one that records, and from its records to events.
 
 use super::rewrite::{Reads, Rewriter, Site, SiteKind, expr_clock, local};
-use super::{DONE, STATUS, TRIED, expr, is, read};
-use crate::event::Event;
+use super::{DONE, STATUS, TRIED, assign, constant, expr, is, read};
+use crate::event::{Event, ReadValue};
 use crate::file::{Field as Carried, Schema};
 use duotrace_core::diagnostic::Span;
 use duotrace_core::ir::*;
@@ -79,16 +79,18 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
     let mut reads: Vec<Reads> = Vec::new();
     let mut clauses = std::mem::take(&mut out.clauses);
     for clause in &mut clauses {
-        let mut enabled = clause.probes.iter().flat_map(|enabling| &enabling.probes);
-        // ERROR clauses run within the firing that failed and see its values.
-        if enabled.any(is_error) {
-            reads.push(Reads::default());
+        // ERROR clauses run within the firing that failed and see its values; that firing is still to be recorded.
+        if enabling_probes(clause).any(|id| is_error(&id)) {
+            let mut of_error = Reads::default();
+            clause.body = exit_later(std::mem::take(&mut clause.body), exiting, &mut of_error.exits);
+            reads.push(of_error);
             continue;
         }
         let mut rewriter = Rewriter {
             variables: &mut out.variables,
             clocks: &clocks,
             exiting,
+            interrupts: interrupts(clause, probe),
             reads: Reads::default(),
             layout: &clause.record,
             notes: &mut notes,
@@ -99,7 +101,10 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
     }
     out.clauses = clauses;
     let sets = clause_sets(program, &is_error);
-    guard_after_exit(&mut out, &reads, exiting);
+    // What an ERROR clause ends may be any clause's firing.
+    let errors = program.clauses.iter().map(|clause| enabling_probes(clause).any(|id| is_error(&id)));
+    let error_exits = errors.zip(&reads).any(|(error, reads)| error && reads.exits);
+    guard_after_exit(&mut out, &reads, exiting, error_exits);
     let mut plan = Plan {
         schemas: Vec::new(),
         notes,
@@ -108,7 +113,8 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
         program: out,
     };
     for (set, probes) in sets {
-        let merged = merge(set.iter().filter_map(|index| reads.get(*index)));
+        let mut merged = merge(set.iter().filter_map(|index| reads.get(*index)));
+        merged.exits |= error_exits;
         // With the script's description it fires wherever the script's clause does, and at what appears later.
         let clause = set.first().and_then(|first| program.clauses.get(*first));
         let desc = clause.and_then(|clause| clause.probes.first()).map(|enabling| enabling.desc.clone());
@@ -137,6 +143,32 @@ pub fn plan(program: &Program, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> Plan
     plan
 }
 
+/// A body that marks the firing as the last one and lets it go on to the recorder's clause, which ends the run.
+fn exit_later(body: Vec<Stmt>, exiting: VarId, exits: &mut bool) -> Vec<Stmt> {
+    let mut later = |stmt| match stmt {
+        Stmt::Effect { effect: Effect::ExitFlag, .. } => {
+            *exits = true;
+            Stmt::Expr(assign(exiting, constant(1, STATUS)))
+        }
+        Stmt::If { cond, then, otherwise } => Stmt::If {
+            cond,
+            then: exit_later(then, exiting, exits),
+            otherwise: exit_later(otherwise, exiting, exits),
+        },
+        other => other,
+    };
+    body.into_iter().map(&mut later).collect()
+}
+
+/// Do any of a clause's probes fire by a timer, whatever the processor is doing? Then it may be within another firing.
+fn interrupts(clause: &Clause, probe: &dyn Fn(ProbeId) -> Option<Probe>) -> bool {
+    enabling_probes(clause).any(|id| probe(id).is_some_and(|probe| probe.provider == "profile"))
+}
+
+fn enabling_probes(clause: &Clause) -> impl Iterator<Item = ProbeId> {
+    clause.probes.iter().flat_map(|enabling| &enabling.probes).copied()
+}
+
 /// Which clauses fire together, and at which probes.
 fn clause_sets(
     program: &Program,
@@ -144,8 +176,8 @@ fn clause_sets(
 ) -> BTreeMap<Vec<usize>, BTreeSet<ProbeId>> {
     let mut clauses_of: BTreeMap<ProbeId, Vec<usize>> = BTreeMap::new();
     for (index, clause) in program.clauses.iter().enumerate() {
-        for id in clause.probes.iter().flat_map(|enabling| &enabling.probes).filter(|id| !is_error(id)) {
-            let list = clauses_of.entry(*id).or_default();
+        for id in enabling_probes(clause).filter(|id| !is_error(id)) {
+            let list = clauses_of.entry(id).or_default();
             if list.last() != Some(&index) {
                 list.push(index);
             }
@@ -159,8 +191,7 @@ fn clause_sets(
 }
 
 /// After `exit()` no clause of the firing runs but the recorder's.
-fn guard_after_exit(program: &mut Program, reads: &[Reads], exiting: VarId) {
-    let mut exits = false;
+fn guard_after_exit(program: &mut Program, reads: &[Reads], exiting: VarId, mut exits: bool) {
     for (clause, reads) in program.clauses.iter_mut().zip(reads) {
         if exits {
             let going_on = is(exiting, STATUS, 0);
@@ -212,6 +243,9 @@ fn carried(reads: &Reads) -> Vec<Carried> {
     if has(|kind| matches!(kind, SiteKind::Answer(_))) {
         fields.push(Carried::Answers);
     }
+    if has(|kind| matches!(kind, SiteKind::Variable(_))) {
+        fields.push(Carried::Reads);
+    }
     fields
 }
 
@@ -241,7 +275,7 @@ impl Plan {
             fields.push((What::Arg(*n), Ty::I64, expr(ExprKind::Arg(*n), Ty::I64)));
         }
         for n in &reads.registers {
-            let index = Box::new(super::constant(i64::from(*n), Ty::I32));
+            let index = Box::new(constant(i64::from(*n), Ty::I32));
             fields.push((What::Register(*n), Ty::U64, expr(ExprKind::Ureg(index), Ty::U64)));
         }
         for (user, frames) in reads.stacks.iter().enumerate() {
@@ -256,7 +290,7 @@ impl Plan {
                 fields.push((What::Address, Ty::U64, read(address, Ty::U64)));
             }
             let ty = match site.kind {
-                SiteKind::Memory(_, ty) | SiteKind::Answer(ty) => ty,
+                SiteKind::Memory(_, ty) | SiteKind::Answer(ty) | SiteKind::Variable(ty) => ty,
                 SiteKind::Symbol(_) => Ty::U64,
             };
             fields.push((What::Value, ty, read(site.value, ty)));
@@ -349,6 +383,14 @@ impl Plan {
                         }
                     }
                     (SiteKind::Answer(ty), DONE) => event.push_answer(number(data, at, ty)?),
+                    (SiteKind::Variable(Ty::Str), DONE) => {
+                        let null = number(data, at, Ty::U64)? == u64::MAX;
+                        let value = if null { None } else { Some(text(data, at)?) };
+                        event.push_read(ReadValue::Text(value));
+                    }
+                    (SiteKind::Variable(ty), DONE) => {
+                        event.push_read(ReadValue::Number(number(data, at, ty)?));
+                    }
                     (SiteKind::Symbol(kind), DONE) => symbol(kind, number(data, at, Ty::U64)?),
                     _ => {}
                 },

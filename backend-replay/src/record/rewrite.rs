@@ -15,6 +15,8 @@ pub(super) enum SiteKind {
     Memory(Space, Ty),
     /// An answer of the system.
     Answer(Ty),
+    /// A variable of the script.
+    Variable(Ty),
     /// An address that is shown as a symbol.
     Symbol(SymbolKind),
 }
@@ -47,6 +49,8 @@ pub(super) struct Rewriter<'a> {
     /// Variables that hold the firing's one reading of each clock.
     pub clocks: &'a [(Builtin, VarId)],
     pub exiting: VarId,
+    /// Can the clause's probes interrupt a firing of others? Then what its variables hold is kept, too.
+    pub interrupts: bool,
     pub reads: Reads,
     /// The clause's record: a number may be shown as a symbol.
     pub layout: &'a RecordLayout,
@@ -182,7 +186,7 @@ impl Rewriter<'_> {
                         None => whole,
                     };
                 }
-                other => ExprKind::Read(Box::new(self.place(other))),
+                other => return self.variable(other, ty, span),
             },
             ExprKind::AddressOf(at) => ExprKind::AddressOf(Box::new(self.place(*at))),
             ExprKind::Load { addr, space } => {
@@ -223,6 +227,20 @@ impl Rewriter<'_> {
             }
         };
         Expr { kind, ty, span }
+    }
+
+    /// The value of a variable, kept where another firing may be in the midst of changing it.
+    fn variable(&mut self, at: Place, ty: Ty, span: duotrace_core::diagnostic::Span) -> Expr {
+        let kept = self.interrupts && is_kept(&at, self.variables);
+        let at = self.place(at);
+        let plain = Expr { kind: ExprKind::Read(Box::new(at)), ty, span };
+        if !kept {
+            return plain;
+        }
+        let (status, value) = (self.local("s", STATUS), self.local("k", ty));
+        self.reads.sites.push(Site { kind: SiteKind::Variable(ty), status, address: None, value });
+        let done = comma(assign(value, plain), assign(status, constant(DONE, STATUS)));
+        comma(done, read(value, ty))
     }
 
     fn place(&mut self, place: Place) -> Place {
@@ -337,6 +355,14 @@ impl Rewriter<'_> {
         }
         call
     }
+}
+
+/// Is a place one whose value is kept when it is read? What outlives a firing, numbers and strings. The interpreter asks
+/// the same when it reads, so that the values come back in their order.
+pub(crate) fn is_kept(at: &Place, variables: &[Variable]) -> bool {
+    let (PlaceKind::Var { var, .. } | PlaceKind::Elem { var, .. }) = &at.kind else { return false };
+    let lives_on = variables.get(var.0 as usize).is_some_and(|var| var.scope != Scope::ClauseLocal);
+    lives_on && at.bits.is_none() && matches!(at.ty, Ty::Int { .. } | Ty::Str)
 }
 
 /// The firing's reading of a clock, made at the first use.

@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use crate::event::Event;
-use crate::file::{FileError, Loss, Machine, Writer};
+use crate::file::{Answer, FileError, Loss, Machine, Writer};
 use duotrace_core::aggregate::Aggregation;
 use duotrace_core::backend::{BackendError, Event as Delivered, Session, Sink};
 use duotrace_core::diagnostic::SourceMap;
@@ -11,10 +11,13 @@ use duotrace_core::probe::{Probe, ProbeId};
 use duotrace_core::record::{Symbol, Symbols};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Addresses that get names at most.
 const MOST_SYMBOLS: usize = 1 << 20;
+
+/// How much a tracer that is killed loses at most.
+const SYNC: Duration = Duration::from_secs(1);
 
 /// How a recording went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +44,7 @@ pub struct Recording<'a, W: Write> {
     losses: BTreeMap<String, u64>,
     summary: Summary,
     failed: Option<FileError>,
+    synced: Instant,
 }
 
 /// Takes the recorder's records out of the stream.
@@ -129,18 +133,22 @@ fn declare<W: Write>(
 }
 
 impl<'a, W: Write> Recording<'a, W> {
-    /// `inner` has loaded the plan's program. `meta` is what the file says about itself.
+    /// `inner` has loaded the plan's program. `meta` is what the file says about itself, `types` what the compiler was
+    /// told of the kernel's types.
     pub fn new(
         inner: Box<dyn Session>,
         plan: Plan,
         out: W,
         machine: Machine,
         meta: &[(&str, &str)],
+        types: &[Answer],
         names: &'a dyn Fn(ProbeId) -> Option<Probe>,
     ) -> Result<Recording<'a, W>, FileError> {
         let mut writer = Writer::new(out, machine)?;
         writer.meta(meta)?;
+        writer.types(types)?;
         writer.probes(&plan.schemas)?;
+        writer.sync()?;
         Ok(Recording {
             names,
             declared: plan.schemas.iter().map(|schema| (schema.probe.id, None)).collect(),
@@ -152,6 +160,7 @@ impl<'a, W: Write> Recording<'a, W> {
             losses: BTreeMap::new(),
             summary: Summary::default(),
             failed: None,
+            synced: Instant::now(),
         })
     }
 
@@ -181,6 +190,12 @@ impl<'a, W: Write> Recording<'a, W> {
         };
         act(self.inner.as_mut(), &mut tap)?;
         self.name_addresses();
+        if let Some(writer) = self.writer.as_mut().filter(|_| self.synced.elapsed() >= SYNC) {
+            self.synced = Instant::now();
+            if let Err(error) = writer.sync() {
+                (self.failed, self.writer) = (Some(error), None);
+            }
+        }
         match self.failed.take() {
             Some(error) => Err(BackendError::new(format!("cannot write the recording: {error}"))),
             None => Ok(()),

@@ -123,3 +123,60 @@ fn a_recording_gives_the_same_run() {
     program.strsize = plan.program.strsize;
     assert_eq!(run(&program, &mut again, &replay), Ok(own));
 }
+
+/// A timer that fires within another probe's firing is delivered before it, but saw what that had done already.
+#[test]
+fn an_interrupting_probe_sees_what_it_saw() {
+    let events = "1s a:::set pid=5 arg0=7\n+1us profile:::profile-997 pid=5\n";
+    let script = "a:::set { self->x = arg0; self->name = \"seven\"; }
+        profile:::profile-997 /self->x/ { @[self->name, self->x] = count(); }";
+    let mut replay = Replay::from_text(events).expect("events");
+    let mut options = Options::new();
+    let text = ProgramText { name: "t.d".into(), text: script.into(), kind: ProgramKind::Script };
+    let compiled = sema::compile(&[text], &CompileConfig::default(), &mut options, &mut replay);
+    assert!(compiled.error().is_none(), "{:?}", compiled.diags);
+    let plan = plan(&compiled.program, &|id| replay.probe(id).cloned());
+    verify::verify(&plan.program).expect("well-typed");
+    let (_, mut events) = crate::synthetic::parse(events).expect("events");
+
+    /// Events as they are recorded.
+    struct Keep<'a>(&'a Plan, Vec<Event>);
+    impl Sink for Keep<'_> {
+        fn event(&mut self, event: Delivered<'_>) {
+            let Delivered::Record { probe, clause, data, provider_pid, .. } = event else { return };
+            let mut into = Event { probe, pid: provider_pid, ..Event::default() };
+            if self.0.event(clause, data, &mut into, &mut |_, _| {}).is_some() {
+                self.1.push(into);
+            }
+        }
+    }
+    let mut keep = Keep(&plan, Vec::new());
+    let mut machine = interp::Machine::new(&plan.program, Config::default());
+    let mut fire = |program: &duotrace_core::ir::Program,
+                    machine: &mut interp::Machine,
+                    event: &mut Event,
+                    sink: &mut dyn Sink| {
+        let enabled = |index: &usize| {
+            program.clauses[*index].probes.iter().any(|enabling| enabling.probes.contains(&event.probe))
+        };
+        let clauses = (0..program.clauses.len()).filter(enabled).map(|id| ClauseId(id as u32));
+        let clauses: Vec<ClauseId> = clauses.collect();
+        machine.fire(program, &clauses, event, &|id| replay.probe(id).cloned(), sink).expect("fires");
+    };
+    for event in &mut events {
+        fire(&plan.program, &mut machine, event, &mut keep);
+    }
+    let mut recorded = keep.1;
+    recorded.reverse();
+    for (own, want) in [(true, 1), (false, 0)] {
+        let config = Config { own, ..Config::default() };
+        let mut machine = interp::Machine::new(&compiled.program, config);
+        for event in &mut recorded.clone() {
+            fire(&compiled.program, &mut machine, event, &mut Delivery::default());
+        }
+        let def = &compiled.program.aggregations[0];
+        let mut total = duotrace_core::aggregate::Aggregation::new(1, "a", def.func, def.key.len());
+        machine.snapshot(&compiled.program, duotrace_core::ir::AggId(0), &mut total).expect("counts");
+        assert_eq!(total.len(), want, "own program: {own}");
+    }
+}

@@ -2,17 +2,18 @@
 //! its clock is the events' times.
 //!
 //! `timers` are the tick and profile probes of virtual time, `symbols` the names
-//! that the recording has, `running` the session.
+//! that the recording has, `types` the kernel's types that it has, `running` the session.
 
 mod running;
 mod symbols;
 mod timers;
+mod types;
 
 #[cfg(test)]
 mod tests;
 
 use crate::event::Event;
-use crate::file::{FileError, Item, Machine, Overview, Reader, Schema, skim};
+use crate::file::{FileError, Item, Machine, Overview, Reader, Schema, Window, skim};
 use crate::synthetic;
 use duotrace_core::backend::{
     Backend, BackendError, LibraryPart, LoadError, ProbeMatch, Session, TypeSource,
@@ -22,7 +23,7 @@ use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeDesc, ProbeId, is_glob};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -30,6 +31,8 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 enum Origin {
     File(PathBuf),
+    /// A recording in memory.
+    Bytes(Rc<[u8]>),
     /// Written by hand.
     Text(Rc<Vec<Event>>),
 }
@@ -44,6 +47,10 @@ pub struct Replay {
     timers: BTreeMap<u32, u64>,
     /// Wait between events as long as it took when they were recorded.
     realtime: bool,
+    window: Window,
+    types: types::RecordedTypes,
+    /// Will the program be the one that was recorded?
+    own: bool,
 }
 
 impl Replay {
@@ -54,24 +61,52 @@ impl Replay {
         Ok(Replay::new(Origin::File(path.to_path_buf()), overview))
     }
 
+    /// The same of a recording in memory.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Replay, FileError> {
+        let overview = skim(Cursor::new(&bytes))?;
+        Ok(Replay::new(Origin::Bytes(bytes.into()), overview))
+    }
+
     /// Events in their text form; see [`synthetic`]. The error names a line.
     pub fn from_text(text: &str) -> Result<Replay, String> {
         let (schemas, events) = synthetic::parse(text)?;
         let machine = Machine { big_endian: false, pointer: 8, wall: 0 };
-        let overview = Overview { schemas, ..Overview::new(machine) };
+        let first = events.first().map(|event| event.time);
+        let overview = Overview { schemas, first, ..Overview::new(machine) };
         Ok(Replay::new(Origin::Text(Rc::new(events)), overview))
     }
 
     fn new(origin: Origin, overview: Overview) -> Replay {
         let probes =
             overview.schemas.iter().map(|schema| (schema.probe.id.0, schema.probe.clone())).collect();
+        let types = types::RecordedTypes(overview.types.clone());
         let (overview, probes) = (Rc::new(overview), Rc::new(probes));
-        Replay { origin, overview, probes, timers: BTreeMap::new(), realtime: false }
+        Replay {
+            origin,
+            overview,
+            probes,
+            timers: BTreeMap::new(),
+            realtime: false,
+            window: Window::default(),
+            types,
+            own: false,
+        }
     }
 
     /// Wait between events as long as it took when they were recorded?
     pub fn set_realtime(&mut self, realtime: bool) {
         self.realtime = realtime;
+    }
+
+    /// Run over a part of the recording only. `BEGIN` and `END` still fire, where they lie outside as probes of the
+    /// replay's own.
+    pub fn set_window(&mut self, window: Window) {
+        self.window = window;
+    }
+
+    /// Is the program that will be loaded the one that was recorded, to the letter?
+    pub fn set_own_program(&mut self, own: bool) {
+        self.own = own;
     }
 
     /// What the recording says about itself: `script`, `target`, ...
@@ -112,20 +147,54 @@ impl Replay {
     fn source(&self) -> Result<Source, FileError> {
         Ok(match &self.origin {
             Origin::File(path) => {
-                let mut file = File::open(path)?;
-                file.rewind()?;
-                Source::File(Box::new(Reader::new(BufReader::with_capacity(1 << 20, file))?))
+                self.reader(Input::File(BufReader::with_capacity(1 << 20, File::open(path)?)))?
             }
-            Origin::Text(events) => Source::Text(Rc::clone(events), 0),
+            Origin::Bytes(bytes) => self.reader(Input::Bytes(Cursor::new(Rc::clone(bytes))))?,
+            Origin::Text(events) => {
+                let window = self.window.of(self.overview.first.unwrap_or(0));
+                let within = |event: &&Event| (window.from..=window.until).contains(&event.time);
+                Source::Text(events.iter().filter(within).cloned().collect(), 0)
+            }
         })
+    }
+
+    fn reader(&self, input: Input) -> Result<Source, FileError> {
+        let mut reader = Reader::new(input)?;
+        reader.enter(&self.overview, self.window)?;
+        Ok(Source::File(Box::new(reader)))
+    }
+}
+
+/// Where a recording's bytes come from.
+#[derive(Debug)]
+enum Input {
+    File(BufReader<File>),
+    Bytes(Cursor<Rc<[u8]>>),
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Input::File(file) => file.read(buffer),
+            Input::Bytes(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Seek for Input {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        match self {
+            Input::File(file) => file.seek(to),
+            Input::Bytes(bytes) => bytes.seek(to),
+        }
     }
 }
 
 /// Delivers a recording piece by piece.
 #[derive(Debug)]
 enum Source {
-    File(Box<Reader<BufReader<File>>>),
-    Text(Rc<Vec<Event>>, usize),
+    File(Box<Reader<Input>>),
+    Text(Vec<Event>, usize),
 }
 
 impl Source {
@@ -183,7 +252,7 @@ impl Backend for Replay {
     }
 
     fn type_source(&mut self) -> Option<&mut dyn TypeSource> {
-        None
+        (!self.types.0.is_empty()).then_some(&mut self.types as &mut dyn TypeSource)
     }
 
     fn library(&self) -> Vec<LibraryPart<'_>> {

@@ -36,7 +36,7 @@ enum State {
 pub(super) struct Running {
     program: Rc<Program>,
     machine: Machine,
-    clauses: HashMap<u32, Rc<[ClauseId]>, Fast>,
+    clauses: HashMap<u32, Enabled, Fast>,
     /// Clauses that are for one process (`pid42`, `postgres42`): whatever it forks fires the same probes.
     only: Vec<Option<u32>>,
     probes: Rc<BTreeMap<u32, Probe>>,
@@ -61,6 +61,14 @@ pub(super) struct Running {
     realtime: bool,
     /// A process that stands for the recording: it "ends" with it.
     target: u32,
+}
+
+/// The clauses of a probe.
+#[derive(Clone)]
+struct Enabled {
+    clauses: Rc<[ClauseId]>,
+    /// Are any of them for one process only?
+    choosy: bool,
 }
 
 /// Watches what passes to the consumer.
@@ -115,6 +123,7 @@ impl Running {
             scratch: options.number(opt::SCRATCHSIZE) as u32,
             big_endian: machine.big_endian,
             wall: machine.wall,
+            own: replay.own,
             ..Config::default()
         };
         let sensitive = program
@@ -139,15 +148,21 @@ impl Running {
             [enabling] => process_of(&enabling.desc.provider, target),
             _ => None,
         });
-        let only = only.collect();
+        let only: Vec<Option<u32>> = only.collect();
+        let clauses = clauses.into_iter().map(|(probe, list)| {
+            let choosy = list.iter().any(|id| only.get(id.0 as usize).is_some_and(Option::is_some));
+            (probe, Enabled { clauses: list.into(), choosy })
+        });
+        let clauses = clauses.collect();
         Ok(Running {
             only,
             machine: Machine::new(program, config),
             program: Rc::new(program.clone()),
-            begin: begin.filter(|id| recorded(schemas, "BEGIN") != Some(*id)),
+            // A window that begins later leaves the recording's own out.
+            begin: begin.filter(|id| replay.window.from > 0 || recorded(schemas, "BEGIN") != Some(*id)),
             recorded_end: end.is_some() && recorded(schemas, "END") == end,
             end,
-            clauses: clauses.into_iter().map(|(id, list)| (id, list.into())).collect(),
+            clauses,
             probes: Rc::clone(&replay.probes),
             source,
             event: Event::default(),
@@ -189,7 +204,7 @@ impl Running {
                 }
                 Item::Damage(what) => sink.event(Delivered::Warning(format!("recording: {what}"))),
                 Item::End { .. } => return Ok(false),
-                Item::Probes(_) | Item::Meta(_) | Item::Symbols(_) => {}
+                Item::Probes(_) | Item::Meta(_) | Item::Symbols(_) | Item::Types(_) | Item::Index(_) => {}
             }
         }
     }
@@ -198,18 +213,19 @@ impl Running {
     fn fire(&mut self, sink: &mut dyn Sink) -> Result<(), BackendError> {
         self.waiting = false;
         self.now = self.event.time;
-        let Some(mut clauses) = self.clauses.get(&self.event.probe.0).cloned() else { return Ok(()) };
-        let pid = self.event.pid;
-        let other = |id: &ClauseId| {
-            self.only.get(id.0 as usize).copied().flatten().is_some_and(|only| only != pid && pid != 0)
+        let Some(Enabled { mut clauses, choosy }) = self.clauses.get(&self.event.probe.0).cloned() else {
+            return Ok(());
         };
-        if clauses.iter().any(other) {
+        if choosy {
+            let pid = self.event.pid;
+            let other = |id: &&ClauseId| {
+                self.only.get(id.0 as usize).copied().flatten().is_some_and(|only| only != pid && pid != 0)
+            };
             clauses = clauses.iter().filter(|id| !other(id)).copied().collect();
         }
-        let probes = Rc::clone(&self.probes);
+        let probes = &self.probes;
         let names = |id: ProbeId| probes.get(&id.0).cloned();
-        let program = Rc::clone(&self.program);
-        let fired = self.machine.fire(&program, &clauses, &mut self.event, &names, sink);
+        let fired = self.machine.fire(&self.program, &clauses, &mut self.event, &names, sink);
         for refrained in self.machine.take_refrained() {
             let what = match refrained.effect {
                 Effect::Raise => format!("raise({})", refrained.argument),
@@ -245,6 +261,11 @@ impl Running {
             return Ok(false);
         }
         if let Some((time, probe)) = self.timers.due(self.event.time) {
+            let left_out = self.timers.left_out();
+            if left_out > 0 {
+                let what = "times a timer did not fire where the recording's clock jumps";
+                sink.event(Delivered::Warning(format!("recording: {left_out} {what}")));
+            }
             self.fire_own(ProbeId(probe), time, sink)?;
             return Ok(true);
         }

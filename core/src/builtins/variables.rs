@@ -76,6 +76,7 @@ pub const VARIABLES: &[Variable] = &[
     row("epid", "uint_t", Builtin::Epid, STABLE, "number of this enabling of the probe"),
     row("errno", "int", Builtin::Errno, STABLE, "error of the last system call of this thread"),
     row("euid", "uid_t", Builtin::Euid, STABLE, "effective user id"),
+    row("execargs", "string", Builtin::Psargs, STABLE, "arguments of the current process"),
     row("execname", "string", Builtin::Execname, STABLE, "name of the current process' program"),
     row("gid", "gid_t", Builtin::Gid, STABLE, "real group id"),
     row("id", "uint_t", Builtin::Id, STABLE, "the probe's number"),

@@ -118,7 +118,7 @@ impl Consumer<'_> {
                 }
                 object.text("text", &text);
             }
-            (ActionKind::Print { type_name, text: shape }, [value]) => {
+            (ActionKind::Print { type_name, text: shape }, [value, ..]) => {
                 let mut text = Vec::new();
                 output::print::print(&mut text, type_name, shape, value);
                 object.text("text", &text);

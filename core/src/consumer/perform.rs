@@ -209,7 +209,8 @@ impl Consumer<'_> {
     ) {
         match kind {
             ActionKind::Exit => {
-                self.exit = self.exit.or(values.first().and_then(Value::as_int).map(|v| v as i32));
+                // The last one counts: END may have the last word.
+                self.exit = values.first().and_then(Value::as_int).map(|v| v as i32).or(self.exit);
             }
             ActionKind::Clear { agg } => self.aggregation(*agg, Aggregation::clear),
             ActionKind::Trunc { agg } => {
@@ -284,6 +285,9 @@ impl Consumer<'_> {
             }
             (ActionKind::Tracemem { .. }, [Value::Bytes(bytes), rest @ ..]) => {
                 output::trace::tracemem(out, bytes, rest.first().and_then(Value::as_int));
+            }
+            (ActionKind::Print { type_name, text }, [value, Value::Int { raw, .. }]) => {
+                output::print::target(&mut self.out, *raw, type_name, text, value);
             }
             (ActionKind::Print { type_name, text }, [value]) => {
                 output::print::print(out, type_name, text, value);

@@ -209,13 +209,13 @@ fn records_print_in_order_and_exit_gives_the_status() {
 }
 
 #[test]
-fn the_first_exit_counts() {
+fn the_last_exit_counts() {
     let got = quiet(Scripted {
         start: vec![record(3, 1, 4), record(3, 1, 5)],
         stop: vec![record(3, 1, 6)],
         ..Scripted::default()
     });
-    assert_eq!(got.finished.status, 4);
+    assert_eq!(got.finished.status, 6, "END has the last word");
 }
 
 #[test]

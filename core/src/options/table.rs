@@ -130,12 +130,13 @@ options! {
     OFORMAT "oformat" Word(&["text", "json"]), 0, no, "form of the output";
     PGMAX "pgmax" Number(0..=u32::MAX as u64), 8, no, "how many processes are kept open";
     PREALLOCATE "preallocate" Size(0..=G), 0, no, "memory taken in advance";
+    PRINTSIZE "printsize" Size(1..=16 << 10), 4096, yes, "most bytes that print() shows of what a pointer points to";
     PSPEC "pspec" Flag, 0, yes, "ambiguous names are probe descriptions";
     QUIET "quiet" Flag, 0, yes, "only what the script prints (-q)";
     QUIETRESIZE "quietresize" Flag, 0, yes, "buffers are made smaller silently";
     RAWBYTES "rawbytes" Flag, 0, yes, "trace() shows bytes, never text";
     RETSITES "retsites" Flag, 0, yes, "returns are traced at the returning instructions only";
-    SCRATCHSIZE "scratchsize" Size(256..=1 << 20), 4096, yes, "bytes of scratch memory of one firing";
+    SCRATCHSIZE "scratchsize" Size(8..=1 << 20), 4096, yes, "bytes of scratch memory of one firing";
     SETENV "setenv" List, 0, no, "a variable in the environment of the -c command";
     SPECSIZE "specsize" Size(0..=TERA), 32 << 10, yes, "bytes of a speculation";
     STACKFRAMES "stackframes" Number(1..=FRAMES), 20, yes, "frames of stack()";
@@ -149,13 +150,13 @@ options! {
     SYSLIBDIR "syslibdir" Text, 0, no, "directory of the system's D libraries";
     TEMPORAL "temporal" Flag, 0, yes, "output in order of time";
     TREE "tree" Number(0..=255), 0, no, "which trees are shown";
-    TREGS "tregs" Number(1..=16), 8, no, "tuple registers of the code generator";
+    TREGS "tregs" Number(1..=256), 8, no, "most parts of an associative array's key";
     UDEFS "udefs" Flag, 0, no, "user symbols must exist";
     UNDEF "undef" List, 0, no, "no such macro for the C preprocessor (-U)";
     UNODEFS "unodefs" Flag, 0, no, "user symbols need not exist";
     UNSETENV "unsetenv" List, 0, no, "no such variable in the environment of the -c command";
     USTACKFRAMES "ustackframes" Number(1..=FRAMES), 20, yes, "frames of ustack()";
-    VERBOSE "verbose" Flag, 0, no, "stability reports (-v)";
+    VERBOSE "verbose" Flag, 0, no, "shows the compiled program (-S)";
     VERSION "version" Version, 0, yes, "version of the language";
     ZDEFS "zdefs" Flag, 0, yes, "descriptions may match nothing (-Z)";
 }

@@ -1,4 +1,4 @@
-//! `print()`: a value with its type, as illumos' D prints it.
+//! `print()`: a value with its type, as illumos' D prints it; what a pointer points to, as Oracle's does.
 
 use crate::ir::{PrintShape, Ty};
 use crate::record::Value;
@@ -26,6 +26,113 @@ pub fn print(out: &mut Vec<u8>, type_name: &str, shape: &PrintShape, value: &Val
             }
         }
     }
+}
+
+/// Blanks before a pointer's target.
+const TARGET_INDENT: usize = 44;
+
+/// Appends `address = *` and the object there. What is zero is left out, as there.
+pub fn target(out: &mut Vec<u8>, addr: u64, type_name: &str, shape: &PrintShape, value: &Value) {
+    let Value::Bytes(bytes) = value else { return };
+    out.extend_from_slice(format!("{addr:#x} = *\n").as_bytes());
+    blanks(out, TARGET_INDENT);
+    out.extend_from_slice(format!("({type_name})").as_bytes());
+    members(out, shape, bytes, TARGET_INDENT);
+    out.push(b'\n');
+}
+
+/// What follows the type of an object that lies in `bytes`; less than all of it when `bytes` end before.
+fn members(out: &mut Vec<u8>, shape: &PrintShape, bytes: &[u8], depth: usize) {
+    match shape {
+        PrintShape::Struct { members: list, .. } => {
+            out.extend_from_slice(b" {\n");
+            for member in list {
+                let Some(part) = bytes.get(member.offset as usize..).filter(|part| !part.is_empty()) else {
+                    blanks(out, depth + 1);
+                    out.extend_from_slice(b"...\n");
+                    break;
+                };
+                let size = size(member.ty).min(part.len());
+                let part = &part[..size];
+                let field = member.bits.map(|(shift, bits)| {
+                    let unit = scalar(part, member.ty) >> shift;
+                    if bits >= 64 { unit } else { unit & ((1u64 << bits) - 1) }
+                });
+                if field.map_or_else(|| part.iter().all(|byte| *byte == 0), |field| field == 0) {
+                    continue;
+                }
+                blanks(out, depth + 1);
+                if !member.name.is_empty() {
+                    out.extend_from_slice(format!(".{} = ", member.name).as_bytes());
+                }
+                out.extend_from_slice(format!("({})", kind_name(&member.shape)).as_bytes());
+                element(out, &member.shape, part, member.ty, field, depth + 1);
+                out.extend_from_slice(b",\n");
+            }
+            blanks(out, depth);
+            out.push(b'}');
+        }
+        PrintShape::CharArray { .. } => {
+            out.extend_from_slice(b" [\n");
+            for byte in bytes.iter().take_while(|byte| **byte != 0) {
+                blanks(out, depth + 1);
+                out.extend_from_slice(format!("(char){},\n", character(*byte)).as_bytes());
+            }
+            blanks(out, depth);
+            out.push(b']');
+        }
+        PrintShape::Array { of, element: size, len, ty, .. } => {
+            out.extend_from_slice(b" [\n");
+            let parts = bytes.chunks((*size as usize).max(1)).take(*len as usize);
+            for part in parts.filter(|part| part.iter().any(|byte| *byte != 0)) {
+                blanks(out, depth + 1);
+                out.extend_from_slice(format!("({})", kind_name(of)).as_bytes());
+                element(out, of, part, *ty, None, depth + 1);
+                out.extend_from_slice(b",\n");
+            }
+            blanks(out, depth);
+            out.push(b']');
+        }
+        _ => {}
+    }
+}
+
+/// A member's or element's value, behind its type.
+fn element(out: &mut Vec<u8>, shape: &PrintShape, bytes: &[u8], ty: Ty, field: Option<u64>, depth: usize) {
+    match shape {
+        PrintShape::Struct { .. } | PrintShape::CharArray { .. } | PrintShape::Array { .. } => {
+            members(out, shape, bytes, depth);
+        }
+        PrintShape::Int { type_name } if type_name == "char" && field.is_none() => {
+            out.extend_from_slice(character(bytes.first().copied().unwrap_or(0)).as_bytes());
+        }
+        PrintShape::Int { .. } => {
+            let value = field.unwrap_or_else(|| scalar(bytes, ty));
+            let signed = matches!(ty, Ty::Int { signed: true, .. });
+            let text = if signed { (value as i64).to_string() } else { value.to_string() };
+            out.extend_from_slice(text.as_bytes());
+        }
+        _ => show(out, shape, bytes, ty, field, 0),
+    }
+}
+
+fn character(byte: u8) -> String {
+    match byte {
+        b' '..=b'~' => format!("'{}'", char::from(byte)),
+        _ => format!("{byte:#x}"),
+    }
+}
+
+fn size(ty: Ty) -> usize {
+    match ty {
+        Ty::Int { bytes, .. } => bytes as usize,
+        Ty::Bytes(bytes) => bytes as usize,
+        _ => 8,
+    }
+}
+
+fn blanks(out: &mut Vec<u8>, count: usize) {
+    out.extend(std::iter::repeat_n(b' ', count));
 }
 
 fn quoted(out: &mut Vec<u8>, text: &[u8]) {
@@ -109,5 +216,5 @@ fn kind_name(shape: &PrintShape) -> &str {
 }
 
 fn indent(out: &mut Vec<u8>, depth: usize) {
-    out.extend(std::iter::repeat_n(b' ', depth * 4));
+    blanks(out, depth * 4);
 }

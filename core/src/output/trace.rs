@@ -99,7 +99,8 @@ fn dump(out: &mut Vec<u8>, bytes: &[u8]) {
     for (line, chunk) in bytes.chunks(16).enumerate() {
         out.extend_from_slice(format!("     {:5x}:", line * 16).as_bytes());
         for byte in chunk {
-            out.extend_from_slice(format!(" {byte:02x}").as_bytes());
+            let digit = |n: u8| char::from_digit(n.into(), 16).map_or(b'0', |c| c as u8);
+            out.extend_from_slice(&[b' ', digit(byte >> 4), digit(byte & 15)]);
         }
         out.resize(out.len() + 3 * (16 - chunk.len()) + 2, b' ');
         out.extend(chunk.iter().map(|&b| if matches!(b, b' '..=b'~') { b } else { b'.' }));

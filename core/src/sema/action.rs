@@ -424,11 +424,41 @@ impl Checker<'_> {
                 "print( ) may not be applied to a void expression",
             ));
         }
+        if let Some(to) =
+            self.types.pointee(node.ty).filter(|_| !matches!(node.kind, Kind::Translated { .. }))
+        {
+            self.complete_from_source(to);
+            if self.types.composite(to).is_some() || self.types.element(to).is_some() {
+                return self.print_target(node, to, span, out);
+            }
+        }
         let type_name = self.types.name(node.ty);
         let shape = self.print_shape(node.ty, 0);
         let ty = self.value_type(node.ty, span)?;
         let value = self.rvalue(node)?;
         out.push(self.record(ActionKind::Print { type_name, text: shape }, vec![value], vec![ty], span));
+        Ok(())
+    }
+
+    /// `print(p)` of a pointer to an object: where it is and what it is, as dtrace on Linux has it.
+    fn print_target(&mut self, node: Node, to: TypeId, span: Span, out: &mut Vec<Stmt>) -> Res<()> {
+        let type_name = self.types.name(to);
+        let Some(size) = self.types.size(to).filter(|size| *size > 0) else {
+            return Err(Diag::error(
+                Tag::D_PRINT_SIZE,
+                span,
+                format!(
+                    "print( ) argument #1 reference has type '{type_name}' with size 0; cannot print( ) it."
+                ),
+            ));
+        };
+        let space = self.space(node.ty, to);
+        let text = self.print_shape(to, 0);
+        let ty = Ty::Bytes(size.min(u64::from(self.print_size)) as u32);
+        let addr = cast(self.rvalue(node)?, Ty::U64);
+        let load = expr(ExprKind::Load { addr: Box::new(addr.clone()), space }, ty, span);
+        let kind = ActionKind::Print { type_name, text };
+        out.push(self.record(kind, vec![load, addr], vec![ty, Ty::U64], span));
         Ok(())
     }
 

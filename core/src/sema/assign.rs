@@ -34,6 +34,9 @@ impl Checker<'_> {
         let Some(op) = op else {
             let node = self.expr(value)?;
             let node = self.decay(node)?;
+            if let Some(done) = self.assign_character(target, &node, span)? {
+                return Ok(done);
+            }
             self.create_on_assignment(target, &node)?;
             let (place, ty) = self.lvalue(target, &text)?;
             if self.types.element(ty).is_some() {
@@ -90,6 +93,53 @@ impl Checker<'_> {
             old: false,
         };
         Ok(Node::value(ty, expr(kind, ir_ty, span)))
+    }
+
+    /// `s[i] = 'c'` of a string variable: the string with that character in place of its own. Past the end nothing
+    /// changes. `None`: it is no such assignment.
+    fn assign_character(&mut self, target: &ast::Expr, value: &Node, span: Span) -> Res<Option<Node>> {
+        let ast::ExprKind::Index { of, index } = &target.kind else { return Ok(None) };
+        let ([index], Some(character), None) = (index.as_slice(), value.constant(), self.new_name(target))
+        else {
+            return Ok(None);
+        };
+        let is_array = |c: &Self, scope, name: &String| {
+            c.variables.get(&(scope, name.clone())).is_some_and(|variable| variable.key.is_some())
+        };
+        if matches!(&of.kind, ast::ExprKind::Ident { scope, name } if is_array(self, *scope, name)) {
+            return Ok(None);
+        }
+        let node = self.expr(of)?;
+        let Kind::Place { place, writable: true } = node.kind.clone() else { return Ok(None) };
+        if !self.types.is_string(node.ty) {
+            return Ok(None);
+        }
+        let ty = node.ty;
+        let call = |subroutine, args| expr(ExprKind::Call(subroutine, args), ir::Ty::Str, span);
+        let number = |value| constant(value, ir::Ty::I64, span);
+        let at = self.operand(index)?;
+        let at = cast(self.rvalue(at)?, ir::Ty::I64);
+        let text = self.rvalue(node)?;
+        let head = call(ir::Subroutine::Substr, vec![text.clone(), number(0), at.clone()]);
+        let changed = match character as u8 {
+            0 => head,
+            character => {
+                let middle = expr(ExprKind::StrConst(vec![character]), ir::Ty::Str, span);
+                let next = super::node::binary(ir::BinaryOp::Add, at.clone(), number(1), ir::Ty::I64, span);
+                let tail = call(ir::Subroutine::Substr, vec![text.clone(), next]);
+                let head = call(ir::Subroutine::Strjoin, vec![head, middle]);
+                call(ir::Subroutine::Strjoin, vec![head, tail])
+            }
+        };
+        let length = cast(
+            expr(ExprKind::Call(ir::Subroutine::Strlen, vec![text.clone()]), ir::Ty::U64, span),
+            ir::Ty::I64,
+        );
+        let within = super::node::binary(ir::BinaryOp::Lt, at, length, ir::Ty::I32, span);
+        let kind = ExprKind::Cond(Box::new(within), Box::new(changed), Box::new(text));
+        let value = Box::new(expr(kind, ir::Ty::Str, span));
+        let kind = ExprKind::Assign { place: Box::new(place), value };
+        Ok(Some(Node::value(ty, expr(kind, ir::Ty::Str, span))))
     }
 
     /// Arrays are assigned element by element.

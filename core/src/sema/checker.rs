@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::diagnostic::{Diag, Span, Tag};
 use crate::ir;
 use crate::options::{Options, opt};
-use crate::probe::Probe;
+use crate::probe::{Probe, ProbeDesc};
 use crate::syntax::ast;
 use crate::types::{Type, TypeId, Types};
 use std::collections::HashMap;
@@ -47,6 +47,10 @@ pub(super) struct AggInfo {
 pub(super) struct ClauseContext {
     /// The probes that match now.
     pub probes: Vec<Probe>,
+    /// The first description that matches nothing, and the backend's reason.
+    pub unmatched: Option<(ProbeDesc, Option<String>)>,
+    /// `args[]` were used though nothing is known of their types: why not.
+    pub untyped: Option<String>,
     pub record: ir::RecordLayout,
     /// Depth of enclosing `if`s: actions within need presence bits.
     pub depth: u32,
@@ -75,6 +79,12 @@ pub(super) struct Checker<'b> {
     /// The first destructive action, when there may be none.
     pub refused: Option<Diag>,
     pub strsize: u32,
+    /// Most parts of an associative array's key (`-x tregs`).
+    pub tuple_registers: u32,
+    /// Why `args[]` had no types in a clause before.
+    pub untyped: Option<String>,
+    /// Most bytes that `print()` shows of what a pointer points to (`-x printsize`).
+    pub print_size: u32,
     /// Stability the script asks for (`-x amin`), as a rank.
     pub amin: Option<super::stability::Attributes>,
     pub stack_limits: StackLimits,
@@ -119,6 +129,9 @@ impl<'b> Checker<'b> {
             destructive: false,
             refused: None,
             strsize,
+            tuple_registers: 8,
+            untyped: None,
+            print_size: 4096,
             amin: None,
             stack_limits: StackLimits { stack: 20, ustack: 20, jstack: 50, jstack_strsize: 512 },
         }

@@ -11,6 +11,20 @@ impl Checker<'_> {
     /// Checks a clause and adds it to the program.
     pub(super) fn clause(&mut self, clause: &ast::Clause, zdefs: bool) -> Res<ir::ClauseId> {
         self.clause = ClauseContext::default();
+        let result = self.checked_clause(clause, zdefs);
+        let here = self.clause.untyped.take();
+        self.untyped = self.untyped.take().or_else(|| here.clone());
+        result.map_err(|diag| match (here, &self.untyped) {
+            (_, None) => diag,
+            _ if !is_about_type(diag.tag) => diag,
+            // Not what was done with args[] is wrong, but that nothing is known of it.
+            (Some(why), _) => Diag { tag: Tag::D_ARGS_MULTI, message: why, ..diag },
+            // A variable may have it from there.
+            (None, Some(why)) => Diag { message: format!("{}: {why}", diag.message), ..diag },
+        })
+    }
+
+    fn checked_clause(&mut self, clause: &ast::Clause, zdefs: bool) -> Res<ir::ClauseId> {
         let mut enablings = Vec::new();
         for spec in &clause.probes {
             enablings.push(self.enabling(spec, zdefs)?);
@@ -67,6 +81,9 @@ impl Checker<'_> {
                 ),
             };
             return Err(Diag { notes, ..Diag::error(tag, spec.span, message) });
+        }
+        if found.probes.is_empty() && self.clause.unmatched.is_none() {
+            self.clause.unmatched = Some((desc.clone(), found.notes.first().cloned()));
         }
         for id in &found.probes {
             if let Some(probe) = self.backend.probe(*id) {
@@ -165,9 +182,29 @@ impl Checker<'_> {
         result
     }
 
+    /// Why `args[]` have no types in a clause whose descriptions match nothing.
+    fn why_untyped(&mut self) -> String {
+        let Some((desc, note)) = self.clause.unmatched.clone() else { return String::new() };
+        let all = ProbeDesc { provider: desc.provider.clone(), ..ProbeDesc::default() };
+        let reason = match note {
+            Some(note) => format!(" ({note})"),
+            None if !desc.provider.is_empty()
+                && self.backend.match_probes(&all).is_ok_and(|found| found.probes.is_empty()) =>
+            {
+                format!(" (there is no provider {})", desc.provider)
+            }
+            None => String::new(),
+        };
+        format!(
+            "args[ ] may not be referenced because probe description {} does not match any probes{reason}",
+            shown(&desc)
+        )
+    }
+
     fn typed_argument(&mut self, probes: &[Probe], n: i64, span: Span) -> Res<Node> {
         let Some(first) = probes.first() else {
-            // Nothing matched (-Z): any type will do, the clause never runs.
+            // Nothing matched (-Z): an integer will do, the clause never runs.
+            self.clause.untyped = Some(self.why_untyped());
             return Ok(Node::value(self.types.basic().int64, constant(0, ir::Ty::I64, span)));
         };
         let name = |p: &Probe| format!("{}:{}:{}:{}", p.provider, p.module, p.function, p.name);
@@ -228,6 +265,21 @@ impl Checker<'_> {
         let wanted = self.prototype(&arg.ty, span)?;
         self.translated(wanted, node, span)
     }
+}
+
+/// Is a finding one that an operand of another type would not have led to?
+fn is_about_type(tag: Tag) -> bool {
+    [
+        Tag::D_ADDROF_LVAL,
+        Tag::D_DEREF_NONPTR,
+        Tag::D_OP_INCOMPAT,
+        Tag::D_OP_INT,
+        Tag::D_OP_PTR,
+        Tag::D_OP_SOU,
+        Tag::D_PROTO_ARG,
+        Tag::D_XLATE_NONE,
+    ]
+    .contains(&tag)
 }
 
 /// A description's four parts from what was written.

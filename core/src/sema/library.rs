@@ -30,6 +30,12 @@ typedef struct psinfo {
 	int pr_argc;
 	uintptr_t pr_argv;
 	uintptr_t pr_envp;
+	int pr_taskid;
+	int pr_projid;
+	int pr_nzomb;
+	int pr_poolid;
+	int pr_zoneid;
+	id_t pr_contract;
 } psinfo_t;
 translator psinfo_t < int T > {
 	pr_flag = 0;
@@ -50,6 +56,13 @@ translator psinfo_t < int T > {
 	pr_fname = execname;
 	pr_psargs = __psargs;
 	pr_dmodel = 2;
+	/* Linux has one task, project, pool, zone and contract: those of Solaris' global zone. */
+	pr_taskid = 0;
+	pr_projid = 0;
+	pr_nzomb = 0;
+	pr_poolid = 0;
+	pr_zoneid = 0;
+	pr_contract = 0;
 };
 inline psinfo_t *curpsinfo = xlate <psinfo_t *> (0);
 "#,
@@ -78,16 +91,25 @@ typedef struct lwpsinfo {
 	int pr_lgrp;
 } lwpsinfo_t;
 translator lwpsinfo_t < int T > {
-	pr_flag = 0;
+	/* PR_ISSYS and PR_IDLE. */
+	pr_flag = (curthread->flags & 0x200000 ? 0x1000 : 0) | (curthread->pid == 0 ? PR_IDLE : 0);
 	pr_lwpid = tid;
 	pr_addr = (uintptr_t)curthread;
+	/* A thread that runs waits for nothing. */
+	pr_wchan = 0;
+	pr_stype = 0;
 	/* The thread in which a probe fires is running: SONPROC. */
 	pr_state = 6;
 	pr_sname = 'O';
 	pr_nice = curthread->static_prio - 120;
 	pr_pri = curthread->prio;
+	pr_clname = curthread->policy == 1 || curthread->policy == 2 ? "RT"
+	    : curthread->policy == 6 ? "DL" : "TS";
 	pr_name = threadname;
 	pr_onpro = cpu;
+	pr_bindpro = curthread->nr_cpus_allowed == 1 ? cpu : -1;
+	pr_bindpset = 0;
+	pr_lgrp = 0;
 };
 inline lwpsinfo_t *curlwpsinfo = xlate <lwpsinfo_t *> (0);
 "#,

@@ -27,6 +27,8 @@ mod translate;
 mod typedefs;
 mod variables;
 
+pub use pragma::well_formed;
+
 #[cfg(test)]
 mod tests;
 
@@ -117,16 +119,26 @@ pub fn compile(
             }
         }
     }
-    if out.error().is_some() {
+    // As in one pass over the text: what stands before the first thing that could not be parsed is checked first.
+    let wrong = out.error().map(|diag| diag.span);
+    if matches!(wrong, Some(None)) {
         return out;
     }
+    let wrong = wrong.flatten();
+    let unparsed = std::mem::take(&mut out.diags);
     let mut checker = Checker::new(backend, options.number(opt::STRSIZE) as u32);
     checker.destructive = options.flag(opt::DESTRUCTIVE);
+    checker.tuple_registers = options.number(opt::TREGS) as u32;
+    checker.print_size = options.number(opt::PRINTSIZE) as u32;
     checker.amin = options.text(opt::AMIN).and_then(stability::Attributes::parse);
     checker.stack_limits = checker::StackLimits::of(options);
     let zdefs = options.flag(opt::ZDEFS);
-    for (text, kind, ast) in parsed {
+    'all: for (text, kind, ast) in parsed {
         for item in &ast.items {
+            let span = item.span();
+            if wrong.is_some_and(|wrong| span.source == wrong.source && span.end > wrong.start) {
+                break 'all;
+            }
             let result = match item {
                 ast::Item::Clause(clause) if kind == ProgramKind::Library => Err(Diag::error(
                     Tag::D_PRAGMA_SCOPE,
@@ -153,6 +165,7 @@ pub fn compile(
             }
         }
     }
+    out.diags.extend(unparsed);
     let refused = checker.refused.take().filter(|_| out.error().is_none());
     out.diags.extend(refused);
     out.program = checker.program;

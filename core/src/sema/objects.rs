@@ -322,7 +322,7 @@ impl Checker<'_> {
             return Err(Diag::error(
                 Tag::D_ARR_BOUNDS,
                 span,
-                format!("index outside array bounds: {i}, array size is {len}"),
+                format!("index outside array bounds: {i}, max is {len}"),
             ));
         }
         let index = cast(self.rvalue(node)?, ir::Ty::I64);

@@ -285,6 +285,17 @@ impl Checker<'_> {
         let scalar =
             |c: &Self, n: &Node| c.types.is_scalar(n.ty) && !matches!(n.kind, Kind::Translated { .. });
         let string = |c: &Self, n: &Node| c.types.is_string(n.ty);
+        // A translated pointer against NULL asks what it is translated from.
+        let untranslated = |c: &Self, n: Node, other: &Node| match n.kind {
+            Kind::Translated { ref input, pointer: true, .. }
+                if other.constant() == Some(0) && c.types.is_scalar(input.ty) =>
+            {
+                let word = c.types.basic().unsigned_long;
+                Node { ty: word, ..(**input).clone() }
+            }
+            _ => n,
+        };
+        let (left, right) = (untranslated(self, left.clone(), &right), untranslated(self, right, &left));
         if string(self, &left) || string(self, &right) {
             // A string against NULL asks whether it is NULL.
             for (this, other) in [(&left, &right), (&right, &left)] {

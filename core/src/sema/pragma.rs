@@ -61,34 +61,10 @@ impl Checker<'_> {
         }
     }
 
-    /// `provider name { ... };`: checked for sense, used by `-h`.
+    /// `provider name { ... };`.
     pub(super) fn provider(&mut self, provider: &ast::Provider) -> Res<()> {
-        if provider.name.text.ends_with(|c: char| c.is_ascii_digit()) {
-            return Err(Diag::error(
-                Tag::D_PROV_BADNAME,
-                provider.name.span,
-                format!("provider name {} may not end with a digit", provider.name.text),
-            ));
-        }
-        let mut names: Vec<&str> = Vec::new();
+        well_formed(provider)?;
         for probe in &provider.probes {
-            if names.contains(&probe.name.text.as_str()) {
-                return Err(Diag::error(
-                    Tag::D_PROV_PRDUP,
-                    probe.span,
-                    format!("probe {} is redeclared", probe.name.text),
-                ));
-            }
-            names.push(&probe.name.text);
-            // What is translated is translated by its name.
-            let nameless = probe.native.iter().position(|param| param.declarator.name.is_none());
-            if let Some(index) = nameless.filter(|_| probe.translated.is_some()) {
-                return Err(Diag::error(
-                    Tag::D_DECL_PARMNAME,
-                    probe.span,
-                    format!("parameter declaration requires a name: parameter #{}", index + 1),
-                ));
-            }
             for param in probe.native.iter().chain(probe.translated.iter().flatten()) {
                 self.param(param)?;
             }
@@ -96,6 +72,38 @@ impl Checker<'_> {
         self.providers.insert(provider.name.text.clone(), provider.clone());
         Ok(())
     }
+}
+
+/// What can be wrong with a `provider` block whatever the types in it are.
+pub fn well_formed(provider: &ast::Provider) -> Result<(), Diag> {
+    if provider.name.text.ends_with(|c: char| c.is_ascii_digit()) {
+        return Err(Diag::error(
+            Tag::D_PROV_BADNAME,
+            provider.name.span,
+            format!("provider name {} may not end with a digit", provider.name.text),
+        ));
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for probe in &provider.probes {
+        if names.contains(&probe.name.text.as_str()) {
+            return Err(Diag::error(
+                Tag::D_PROV_PRDUP,
+                probe.span,
+                format!("probe {} is redeclared", probe.name.text),
+            ));
+        }
+        names.push(&probe.name.text);
+        // What is translated is translated by its name.
+        let nameless = probe.native.iter().position(|param| param.declarator.name.is_none());
+        if let Some(index) = nameless.filter(|_| probe.translated.is_some()) {
+            return Err(Diag::error(
+                Tag::D_DECL_PARMNAME,
+                probe.span,
+                format!("parameter declaration requires a name: parameter #{}", index + 1),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Does a text have `#pragma D option NAME`, as its lines go?

@@ -2,6 +2,7 @@
 //!
 //! The tags are those that libdtrace gives the same programs.
 
+mod fuzz;
 mod programs;
 mod refusals;
 

@@ -194,6 +194,11 @@ impl Checker<'_> {
                 return Ok(None);
             };
             let key = self.tuple(name, &key_types, index, span)?;
+            if key.len() > self.tuple_registers as usize {
+                let message = "Insufficient tuple registers to generate code";
+                let note = format!("a key of {} parts; -x tregs={0} permits it", key.len());
+                return Err(Diag::error(Tag::D_NOREG, span, message).note(note));
+            }
             let ty = self.value_type(info.ty, span)?;
             let place = ir::Place {
                 kind: ir::PlaceKind::Elem { var: info.id, key, offset: 0 },

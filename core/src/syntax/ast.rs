@@ -20,6 +20,20 @@ pub enum Item {
     Pragma(Pragma),
 }
 
+impl Item {
+    /// Where it stands.
+    pub fn span(&self) -> Span {
+        match self {
+            Item::Clause(i) => i.span,
+            Item::Declaration(i) => i.span,
+            Item::Inline(i) => i.span,
+            Item::Translator(i) => i.span,
+            Item::Provider(i) => i.span,
+            Item::Pragma(i) => i.span,
+        }
+    }
+}
+
 /// An identifier with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {

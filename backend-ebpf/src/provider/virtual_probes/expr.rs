@@ -6,10 +6,11 @@
 //! bits   = sum { '&' sum }
 //! sum    = factor { ( '+' | '-' ) factor }
 //! factor = atom { '*' atom }
-//! atom   = number | name | '[' value ']' [ ':' width ] | '(' value ')'
+//! atom   = [ '-' ] number | name | '[' value ']' [ ':' width ] | '(' value ')'
 //! ```
 //!
-//! A name is a register (`arg0` ... `arg5`, `retval`), `found`, a `let`, or an entry of the table of offsets. `[x]` is
+//! A name is a register (`arg0` ... `arg5`, `retval`), `found`, `thread`,
+//! `kept`, `tid`, `called`, a `let`, or an entry of the table of offsets. `[x]` is
 //! the 8 bytes at address x; `[x]:4` are 4 bytes without a sign, `[x]:4s` with one. Numbers are decimal or `0x`.
 
 use crate::provider::{ARGUMENT_REGISTERS, RAX};
@@ -128,6 +129,10 @@ impl<'a> Parser<'a> {
     }
 
     fn atom(&mut self) -> Result<Recipe, String> {
+        if self.rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+            self.takes("-");
+            return Ok(binary(Op::Sub, Recipe::Const(0), self.atom()?));
+        }
         if self.takes("(") {
             let inner = self.value()?;
             self.wants(")")?;
@@ -171,6 +176,10 @@ impl<'a> Parser<'a> {
         match word {
             "retval" => Ok(Recipe::Register(RAX)),
             "found" => Ok(Recipe::Found),
+            "called" => Ok(Recipe::Called),
+            "kept" => Ok(Recipe::Kept),
+            "tid" => Ok(Recipe::Tid),
+            "thread" => Ok(Recipe::Thread),
             _ => (self.lookup)(word).ok_or_else(|| format!("'{word}' is not defined")),
         }
     }

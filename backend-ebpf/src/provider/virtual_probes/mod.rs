@@ -11,11 +11,11 @@ mod text;
 use crate::process::usdt_scan::{Finder, Virtual};
 use crate::symbols::code::{self, Leave};
 use crate::symbols::elf::{Elf, Function, Machine};
-use crate::symbols::recipe::{Recipe, RecipeArg, Recipes};
+use crate::symbols::recipe::{Look, LookWhen, Recipe, RecipeArg, Recipes};
 use crate::symbols::usdt::UsdtSite;
 use duotrace_core::probe::glob_match;
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use text::{Build, Offsets, Place, ProbeText, Series};
@@ -162,6 +162,25 @@ impl Finder for VirtualProviders {
     }
 }
 
+/// The sites in a file of a series that needs no table: every build has the same layout.
+pub fn of_abi(text: &str, elf: &Elf) -> Result<Vec<UsdtSite>, String> {
+    let series = text::series(text)?;
+    if !series.abi {
+        return Err(format!("series {} wants a table of offsets", series.name));
+    }
+    let mut out: Vec<UsdtSite> = Vec::new();
+    if elf.machine() != Machine::X86_64 {
+        return Ok(out);
+    }
+    for probe in &series.probes {
+        sites(elf, probe, &Offsets::default(), &Build::default(), &mut out)?;
+    }
+    // Versions of a symbol are one place.
+    let mut seen = HashSet::new();
+    out.retain(|site| seen.insert((site.name.clone(), site.vaddr)));
+    Ok(out)
+}
+
 /// Adds the sites of one probe in a file: none where the file does not have the function.
 fn sites(
     elf: &Elf,
@@ -174,7 +193,30 @@ fn sites(
     if probe.place == Place::Site && !build.sites.contains_key(&probe.symbol) {
         return Ok(());
     }
-    let recipes = Arc::new(recipes(probe, offsets, build)?);
+    let mut recipes = recipes(probe, offsets, build)?;
+    let when = match probe.place {
+        Place::Profile => Some(LookWhen::Profile),
+        Place::OffCpu => Some(LookWhen::OffCpu),
+        _ => None,
+    };
+    if let Some(when) = when {
+        let Some(key) = elf.symbol_vaddr(&probe.symbol) else { return Ok(()) };
+        recipes.look = Some(Look { when, key });
+        let recipes = Arc::new(recipes);
+        out.extend(probe.providers.iter().map(|provider| UsdtSite {
+            provider: provider.clone(),
+            name: probe.name.clone(),
+            vaddr: key,
+            offset: 0,
+            semaphore: None,
+            args: String::new(),
+            named: Some(probe.function.clone().unwrap_or_default()),
+            recipes: Some(Arc::clone(&recipes)),
+            entry: 0,
+        }));
+        return Ok(());
+    }
+    let recipes = Arc::new(recipes);
     if probe.place == Place::Site {
         let vaddr = build.sites.get(&probe.symbol).copied();
         let Some((vaddr, offset)) = vaddr.and_then(|at| Some((at, elf.vaddr_to_offset(at)?))) else {
@@ -188,8 +230,9 @@ fn sites(
             offset,
             semaphore: None,
             args: String::new(),
-            function: function.clone(),
+            named: Some(function.clone()),
             recipes: Some(Arc::clone(&recipes)),
+            entry: 0,
         }));
         return Ok(());
     }
@@ -206,6 +249,11 @@ fn sites(
     }
     for function in functions {
         let name = named(probe, &function);
+        if matches!(probe.place, Place::Call | Place::Called) {
+            calls(elf, probe, &function, &name, &recipes, out);
+            continue;
+        }
+        let entry = code::entry_site(elf, &function).offset;
         for (vaddr, offset) in places(elf, &function, probe.place) {
             for provider in &probe.providers {
                 out.push(UsdtSite {
@@ -215,8 +263,9 @@ fn sites(
                     offset,
                     semaphore: None,
                     args: String::new(),
-                    function: probe.function.clone().unwrap_or_else(|| function.name.clone()),
+                    named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
                     recipes: Some(Arc::clone(&recipes)),
+                    entry,
                 });
             }
         }
@@ -224,12 +273,41 @@ fn sites(
     Ok(())
 }
 
-/// The probe's name in a function: `*-entry` of `ap_run_*` is `post-config-entry` in `ap_run_post_config`.
+/// Adds the sites at the calls in a function of what others have registered.
+fn calls(
+    elf: &Elf,
+    probe: &ProbeText,
+    function: &Function,
+    name: &str,
+    recipes: &Recipes,
+    out: &mut Vec<UsdtSite>,
+) {
+    for call in code::disassemble(elf, function).map_or(Vec::new(), |code| code.pointer_calls) {
+        let at_call = |recipe: &Arc<Recipe>| Arc::new(recipe.at_call(call.base, call.disp));
+        let mut recipes = recipes.clone();
+        recipes.when = recipes.when.as_ref().map(&at_call);
+        recipes.args.iter_mut().for_each(|arg| arg.value = at_call(&arg.value));
+        let recipes = Arc::new(recipes);
+        let within = if probe.place == Place::Call { call.at } else { call.next };
+        out.extend(probe.providers.iter().map(|provider| UsdtSite {
+            provider: provider.clone(),
+            name: name.to_owned(),
+            vaddr: function.vaddr + within,
+            offset: function.offset + within,
+            semaphore: None,
+            args: String::new(),
+            named: Some(probe.function.clone().unwrap_or_else(|| function.name.clone())),
+            recipes: Some(Arc::clone(&recipes)),
+            entry: 0,
+        }));
+    }
+}
+
+/// The probe's name in a function: `*-entry` of `ap_run_*` is `post_config-entry` in `ap_run_post_config`.
 fn named(probe: &ProbeText, function: &Function) -> String {
     let Some((head, tail)) = probe.symbol.split_once('*') else { return probe.name.clone() };
     let rest = function.name.strip_prefix(head).unwrap_or_default();
-    let star = rest.strip_suffix(tail).unwrap_or(rest).replace('_', "-");
-    probe.name.replace('*', &star)
+    probe.name.replace('*', rest.strip_suffix(tail).unwrap_or(rest))
 }
 
 /// Addresses and file offsets of the sites in a function.
@@ -240,7 +318,7 @@ fn places(elf: &Elf, function: &Function, place: Place) -> Vec<(u64, u64)> {
             vec![(site.vaddr, site.offset)]
         }
         // A tail jump leaves before the value is known, and the function it goes to may have a probe itself.
-        Place::Site => Vec::new(),
+        Place::Site | Place::Call | Place::Called | Place::Profile | Place::OffCpu => Vec::new(),
         Place::Return => code::disassemble(elf, function).map_or(Vec::new(), |code| {
             let leaves = code.leaves.iter().filter(|(_, leave)| *leave == Leave::Return);
             leaves.map(|(at, _)| (function.vaddr + at, function.offset + at)).collect()
@@ -273,13 +351,16 @@ fn recipes(probe: &ProbeText, offsets: &Offsets, build: &Build) -> Result<Recipe
     };
     Ok(Recipes {
         when: probe.when.as_deref().map(recipe).transpose()?,
+        keep: probe.keep.as_deref().map(recipe).transpose()?,
         args: probe
             .args
             .iter()
             .map(|(ty, text)| Ok(RecipeArg { ty: ty.clone(), value: recipe(text)? }))
             .collect::<Result<_, String>>()?,
         at_entry: probe.place == Place::Entry,
+        at_return: probe.place == Place::Return,
         alias_of: probe.alias_of.clone(),
+        look: None,
     })
 }
 
@@ -301,7 +382,13 @@ fn with_lets(body: Recipe, lets: &[Recipe]) -> Recipe {
 /// The names that a recipe mentions.
 fn names(recipe: &Recipe, out: &mut BTreeSet<u8>) {
     match recipe {
-        Recipe::Const(_) | Recipe::Register(_) | Recipe::Found => {}
+        Recipe::Const(_)
+        | Recipe::Register(_)
+        | Recipe::Found
+        | Recipe::Kept
+        | Recipe::Tid
+        | Recipe::Called
+        | Recipe::Thread => {}
         Recipe::Named(name) => {
             out.insert(*name);
         }

@@ -77,7 +77,7 @@ fn an_unknown_build_says_what_to_do() {
     let elf = Elf::open(&std::env::current_exe().unwrap()).unwrap();
     let found = finder().find(&elf, "perl");
     assert!(found.sites.is_empty());
-    assert_eq!(found.providers, ["perl", "perlxs"]);
+    assert_eq!(found.providers, ["perl", "perlsub", "perlxs"]);
     let problem = found.problem.unwrap();
     assert!(problem.contains("ci/virtual-offsets perl /"), "{problem}");
     assert!(problem.contains("DUOTRACE_PROVIDERS"), "{problem}");

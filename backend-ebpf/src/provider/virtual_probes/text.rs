@@ -11,6 +11,8 @@ pub struct Series {
     pub name: String,
     /// The command that makes a missing `*.offsets` file.
     pub generate: String,
+    /// Every build is known: what is read is part of an ABI.
+    pub abi: bool,
     pub probes: Vec<ProbeText>,
 }
 
@@ -31,6 +33,8 @@ pub struct ProbeText {
     /// `probefunc` where it is not the symbol.
     pub function: Option<String>,
     pub when: Option<String>,
+    /// What a probe at a return keeps of the function's entry.
+    pub keep: Option<String>,
     pub lets: Vec<(String, String)>,
     /// Types and values.
     pub args: Vec<(String, String)>,
@@ -44,6 +48,14 @@ pub enum Place {
     Return,
     /// An instruction that the build's table names.
     Site,
+    /// A call of a function whose address lies in memory: at `called` in the expressions.
+    Call,
+    /// The instruction after such a call.
+    Called,
+    /// None: threads that have something in a key are looked at now and again; `symbol` is the key's variable.
+    Profile,
+    /// None: the same threads when they leave their processor.
+    OffCpu,
 }
 
 /// A `*.offsets` file.
@@ -90,6 +102,7 @@ pub fn series(text: &str) -> Result<Series, String> {
         let wrong = |what: &str| format!("line {n}: {what}");
         match word {
             "series" => out.name = rest.to_owned(),
+            "abi" => out.abi = true,
             "generate" => out.generate = rest.to_owned(),
             "provider" => {
                 let (names, other) = rest.split_once(" alias of ").unwrap_or((rest, ""));
@@ -128,17 +141,24 @@ fn part(probe: &mut ProbeText, word: &str, rest: &str) -> Result<(), String> {
     };
     match word {
         "at" => {
-            let (place, symbol) =
-                rest.split_once(" of ").ok_or("'at' wants 'entry of', 'return of' or 'site of'")?;
+            let (place, symbol) = rest.split_once(" of ").ok_or(
+                "'at' wants 'entry of', 'return of', 'site of', 'calls of', 'called of', 'profile of' or \
+                     'off-cpu of'",
+            )?;
             probe.place = match place {
                 "entry" => Place::Entry,
                 "return" => Place::Return,
                 "site" => Place::Site,
+                "calls" => Place::Call,
+                "called" => Place::Called,
+                "profile" => Place::Profile,
+                "off-cpu" => Place::OffCpu,
                 other => return Err(format!("'{other}' is no place in a function")),
             };
             probe.symbol = symbol.trim().to_owned();
         }
         "function" => probe.function = Some(rest.to_owned()),
+        "keep" => probe.keep = Some(rest.to_owned()),
         "when" => probe.when = Some(rest.to_owned()),
         "let" => probe.lets.push(pair()?),
         "arg" => probe.args.push(pair()?),

@@ -38,7 +38,7 @@ pub fn parse(map: &mut SourceMap, source: SourceId, config: &ParseConfig) -> Par
     let Lexer { pragmas, line_marks, diags: control_diags, used_args, .. } = parser.lex;
     // In order of the text, whichever way they were found.
     items.extend(pragmas.into_iter().map(Item::Pragma));
-    items.sort_by_key(|item| item_span(item).start);
+    items.sort_by_key(|item| item.span().start);
     let mut diags = parser.diags;
     diags.extend(control_diags);
     diags.sort_by_key(|diag| diag.span.map_or(0, |s| s.start));
@@ -74,17 +74,6 @@ pub fn parse_declarations(text: &str, config: &ParseConfig) -> Result<Vec<Declar
     match parser.diags.into_iter().next() {
         Some(diag) => Err(diag),
         None => Ok(declarations),
-    }
-}
-
-fn item_span(item: &Item) -> Span {
-    match item {
-        Item::Clause(i) => i.span,
-        Item::Declaration(i) => i.span,
-        Item::Inline(i) => i.span,
-        Item::Translator(i) => i.span,
-        Item::Provider(i) => i.span,
-        Item::Pragma(i) => i.span,
     }
 }
 
@@ -247,10 +236,32 @@ impl<'a> Parser<'a> {
             _ => {
                 let text: String =
                     self.lex.slice(span.start as usize, span.end as usize).chars().take(80).collect();
-                format!("syntax error near \"{text}\"")
+                let unknown = self.unknown_type(span);
+                let reason = unknown.map_or(String::new(), |name| format!(" (there is no type {name})"));
+                format!("syntax error near \"{text}\"{reason}")
             }
         };
         self.report(Tag::D_SYNTAX, span, message)
+    }
+
+    /// The name that would have been a type for the text around the current token to make sense: `(foo_t *)` up to
+    /// its `)`, or `foo_t x`.
+    fn unknown_type(&mut self, span: Span) -> Option<String> {
+        let name = if matches!(self.tok(0), Tok::Op(")" | "]" | ",")) {
+            let text = self.lex.slice(0, span.start as usize);
+            // No longer name than this is worth looking for: errors may be many.
+            let near = (text.len().saturating_sub(200)..).find(|at| text.is_char_boundary(*at))?;
+            let before = text.get(near..)?.trim_end();
+            let stem = before.trim_end_matches(|c: char| c == '*' || c.is_ascii_whitespace());
+            let start = stem.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+            let cast = before.ends_with('*') && stem.get(..start)?.trim_end().ends_with(['(', '[', ',']);
+            cast.then(|| stem.get(start..).unwrap_or("").to_string())?
+        } else {
+            let Tok::Ident(name) = self.tok(0).clone() else { return None };
+            matches!(self.tok(1), Tok::Ident(_) | Tok::Op("*" | "<")).then_some(name)?
+        };
+        (name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !self.is_type(&name))
+            .then_some(name)
     }
 
     /// Runs a production one level deeper.

@@ -1,0 +1,1 @@
+"""The areas of ci/parity: each yields rows of name, result, note."""

@@ -1,0 +1,224 @@
+"""PostgreSQL: a fixed list of statements in one session, sent when both tracers have shown that they trace. Both must have
+counted exactly these; times are compared as distributions, for each tracer also times the other's probes."""
+
+import contextlib
+import os
+import re
+import subprocess
+
+from .common import HERE, Lines, Tracer, armed, finish, interrupt, start
+
+SERVICES = os.path.join(HERE, "ci/services")
+# A server of its own: other tests stop theirs.
+os.environ.setdefault("DUOTRACE_SERVICES", f"/tmp/duotrace-parity.{os.getuid()}")
+
+# Statements, how often; what each is: messages, answers, executions, commits, aborts.
+STATEMENTS = [
+    ("select abalance from pgbench_accounts where aid = 7;", 900, (1, 1, 1, 1, 0)),
+    ("begin;", 300, (1, 1, 1, 0, 0)),
+    ("update pgbench_branches set bbalance = bbalance + 1 where bid = 1;", 300, (1, 1, 1, 0, 0)),
+    ("commit;", 300, (1, 1, 1, 1, 0)),
+    ("begin;", 120, (1, 1, 1, 0, 0)),
+    ("insert into pgbench_history (tid, bid) values (1, 1);", 120, (1, 1, 1, 0, 0)),
+    ("rollback;", 120, (1, 1, 1, 0, 1)),
+    # Fails while it is executed.
+    ("select 1 / (aid - aid) from pgbench_accounts limit 1;", 60, (1, 0, 1, 0, 1)),
+    # Fails before that.
+    ("select nothing_of_this_name;", 30, (1, 0, 0, 0, 1)),
+]
+
+
+def sent():
+    """The list as it is sent: transactions stay together."""
+    groups = [STATEMENTS[0:1], STATEMENTS[1:4], STATEMENTS[4:7], STATEMENTS[7:8], STATEMENTS[8:9]]
+    for group in groups:
+        for _ in range(group[0][1]):
+            yield from (text for text, _, _ in group)
+
+
+MESSAGES, ANSWERS, EXECUTIONS, COMMITS, ABORTS = range(5)
+
+
+def expected(column):
+    return sum(count * counts[column] for _, count, counts in STATEMENTS)
+
+
+@contextlib.contextmanager
+def server():
+    """A server, for as long; None where there is none."""
+    have = subprocess.run([SERVICES, "start"], stdout=subprocess.DEVNULL).returncode == 0
+    try:
+        yield environment() if have else None
+    finally:
+        subprocess.run([SERVICES, "stop"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def environment():
+    text = subprocess.run([SERVICES, "env"], capture_output=True, text=True, check=True).stdout
+    return dict(re.findall(r"^(PG_\w+)='?([^'\n]*)'?$", text, re.M))
+
+
+class Session:
+    """One client, and the process that serves it."""
+
+    def __init__(self, env):
+        words = [os.path.join(env["PG_BIN"], "psql"), "-XqAt", "-h", env["PG_SOCKET"], "-p", env["PG_PORT"]]
+        self.psql = subprocess.Popen([*words, "-U", env["PG_USER"], "bench"], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.out, self.file, self.sends = Lines(self.psql.stdout), os.path.join(env["PG_DIR"], "session.sql"), 0
+        self.send(["select 'pid ' || pg_backend_pid();"])
+        self.pid = re.search(r"^pid (\d+)$", self.out.text(), re.M)[1]
+
+    def send(self, statements):
+        """Sends statements and waits until the last was answered."""
+        self.sends += 1
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in [*statements, f"\\echo end {self.sends}"])
+        self.psql.stdin.write(f"\\i {self.file}\n".encode())
+        self.psql.stdin.flush()
+        if not self.out.wait(rf"^end {self.sends}$"):
+            raise TimeoutError("PostgreSQL does not answer")
+
+    def close(self):
+        self.psql.kill()
+        self.psql.wait()
+
+
+def over_session(env, args, pattern):
+    """Both over one session: armed when each has printed two lines that match (of a tick), ended two lines later. A script's
+    `postgresql*` is every server of the machine on eBPF: there too it is read as the process that is held."""
+    session = Session(env)
+    try:
+        of = lambda name: [held(env, word) if name == "ebpf" and word.endswith(".d") else word for word in args]
+        running = [Tracer(name, ["-p", session.pid, *of(name)], HERE) for name in ("ebpf", "dtrace")]
+        armed(running, pattern, 2)
+        session.send(sent())
+        for tracer in running:
+            seen = len(re.findall(pattern, tracer.out.text(), re.M))
+            tracer.out.wait(pattern, seen + 2)
+        return interrupt(running)
+    finally:
+        session.close()
+
+
+PROGRAMS = {
+    "pg counts": ("postgresql$target:::query-start { @n[\"start\"] = count(); }"
+                  "postgresql$target:::query-done { @n[\"done\"] = count(); }"
+                  "postgresql$target:::transaction-commit { @n[\"commit\"] = count(); }"
+                  "postgresql$target:::transaction-abort { @n[\"abort\"] = count(); }"
+                  "END { printa(\"%s %@d\\n\", @n); }"),
+    "pg times": ("postgresql$target:::query-start { self->t = timestamp; }"
+                 "postgresql$target:::query-done /self->t/ { @q[\"query\"] = quantize(timestamp - self->t); self->t = 0; }"
+                 "END { printa(\"%s%@d\\n\", @q); }"),
+}
+
+
+def pg():
+    with server() as env:
+        for name, text in PROGRAMS.items():
+            if env is None:
+                yield name, "skipped", "no PostgreSQL"
+                continue
+            runs = over_session(env, ["-q", "-n", "tick-500ms { printf(\"tick\\n\"); }" + text], "^tick$")
+            yield name, *(counts(runs) if name == "pg counts" else times(runs, {"query": expected(ANSWERS)}))
+
+
+def counts(runs):
+    names = {"start": MESSAGES, "done": ANSWERS, "commit": COMMITS, "abort": ABORTS}
+    wanted = {name: expected(column) for name, column in names.items()}
+    found = [{m[1]: int(m[2]) for m in re.finditer(r"^(\w+) (\d+)$", runs[name].out, re.M)} for name in ("ebpf", "dtrace")]
+    return exact(wanted, found, runs)
+
+
+def exact(wanted, found, runs):
+    """Both have counted what was done."""
+    a, b = found
+    if a == wanted and b == wanted:
+        return "equal", f"exactly {wanted}"
+    return "DIFFERS", f"done {wanted} ebpf {a} dtrace {b} {runs['dtrace'].message()!r}"
+
+
+def histograms(run):
+    """Histograms by the line before each: name, then count by value. Tables that come again are added up."""
+    found, name = {}, None
+    for line in run.out.splitlines():
+        row = re.match(r" *(\d+) \|[@ ]* (\d+) *$", line)
+        if row and name is not None:
+            buckets = found.setdefault(name, {})
+            buckets[int(row[1])] = buckets.get(int(row[1]), 0) + int(row[2])
+        elif "- Distribution -" not in line and line.strip():
+            name = line.strip()
+    return {name: buckets for name, buckets in found.items() if sum(buckets.values()) > 0}
+
+
+def times(runs, wanted):
+    """Histograms: exactly so many values by name in both, and the same times but for what tracing itself costs."""
+    a, b = histograms(runs["ebpf"]), histograms(runs["dtrace"])
+    result, note = exact(wanted, [{name: sum(buckets.values()) for name, buckets in all.items()} for all in (a, b)], runs)
+    if result != "equal":
+        return result, note
+    # The mean bucket, in powers of two.
+    mean = lambda buckets: sum(n * value.bit_length() for value, n in buckets.items()) / sum(buckets.values())
+    apart = max(abs(mean(a[name]) - mean(b[name])) for name in a)
+    return ("equal" if apart <= 1 else "DIFFERS"), f"{note}, mean bucket within {apart:.2f} (bound 1)"
+
+
+def qps(env):
+    """Totals, and the sum of the rows: what was sent."""
+    runs = over_session(env, ["-s", "scripts/oscon2008/qps.d"], r"^\d{4} \w{3} +\d+ ")
+    found = []
+    for name in ("ebpf", "dtrace"):
+        rows = re.findall(r"^(TOTAL|\d{4} \w{3} +\d+ [\d:]{8}) +(\d+) +(\d+) +(\d+) +(\d+) *$", runs[name].out, re.M)
+        numbers = [[int(n) for n in row[1:]] for row in rows]
+        totals = [n for row, n in zip(rows, numbers) if row[0] == "TOTAL"]
+        sums = [sum(column) for column in zip(*(n for row, n in zip(rows, numbers) if row[0] != "TOTAL"))]
+        found.append({"totals": totals, "rows": sums})
+    wanted = [expected(column) for column in (MESSAGES, EXECUTIONS, COMMITS, ABORTS)]
+    return exact({"totals": [wanted], "rows": wanted}, found, runs)
+
+
+def query_speed(env):
+    """Every statement that was answered, by its text up to the first digit, in a histogram of its time."""
+    runs = over_session(env, ["-n", "tick-500ms { printf(\"tick\\n\"); }", "-s", "scripts/oscon2008/query_speed.d"], "^tick$")
+    for run in runs.values():
+        run.out = re.sub(r"^(tick|.* statements by time, us)\n", "", run.out, flags=re.M)
+    wanted = {}
+    for text, count, counts in STATEMENTS:
+        if counts[ANSWERS]:
+            key = re.split(r"[0-9'$-]", text)[0].strip()
+            wanted[key] = wanted.get(key, 0) + count
+    return times(runs, wanted)
+
+
+def slower(env):
+    """Every statement that was answered is a row, in its order: none is quicker than 0 ms."""
+    tick = "tick-500ms { printf(\"tick\\n\"); }"
+    runs = over_session(env, ["-x", "argref", "-n", tick, "-s", "scripts/db/pgslower.d", "0"], "^tick$")
+    answered = {text for text, _, counts in STATEMENTS if counts[ANSWERS]}
+    wanted = [text for text in sent() if text in answered]
+    rows = [re.findall(r"^ *\d+ +\d+\.\d{3} (.*)$", runs[name].out, re.M) for name in ("ebpf", "dtrace")]
+    if rows == [wanted, wanted]:
+        return "equal", f"exactly the {len(wanted)} statements, in order"
+    return "DIFFERS", f"{len(wanted)} statements, rows {[len(found) for found in rows]} {runs['dtrace'].message()!r}"
+
+
+def refusal(env, path):
+    """What the libdtrace backend says to a script over a session, and dtrace(1) to the same, read as our backend reads it."""
+    session = Session(env)
+    try:
+        args = ["-x", "defaultargs", "-e", "-p", session.pid, "-s"]
+        run = finish(start("dtrace", [*args, path], HERE))
+        own = finish(start("dtrace(1)", [*args, held(env, path)], HERE))
+        return run, own
+    finally:
+        session.close()
+
+
+def held(env, path):
+    """A copy of a script with the held process's probes by their own name."""
+    with open(path, encoding="utf-8") as file:
+        text = re.sub(r"^postgresql\*:", "postgresql$target:", file.read(), flags=re.M)
+    copy = os.path.join(env["PG_DIR"], os.path.basename(path))
+    with open(copy, "w", encoding="utf-8") as file:
+        file.write(text)
+    return copy
