@@ -162,7 +162,8 @@ impl Dtrace {
 
     fn start(&self, job: Job) -> Result<Link, BackendError> {
         leftovers::of_the_dead();
-        let child = Child::start(|ends| worker::run(&job, &self.config, ends))
+        let config = &self.config;
+        let child = Child::start(|ends| worker::run(&job, config, ends))
             .map_err(|error| BackendError::new(format!("cannot start a process for libdtrace: {error}")))?;
         Ok(Link::new(child, self.config.patience))
     }

@@ -56,7 +56,7 @@ const WAKE: libc::c_int = libc::SIGUSR1;
 
 impl Child {
     /// Forks; `work` runs in the child, which ends with it.
-    pub fn start(work: impl FnOnce(Ends)) -> io::Result<Child> {
+    pub fn start(work: impl FnOnce(Ends) + Send) -> io::Result<Child> {
         let (from, to_session) = pipe()?;
         let (from_session, to) = pipe()?;
         // SAFETY: see the module's invariant: no other thread of ours holds a lock.
@@ -68,11 +68,9 @@ impl Child {
                 for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, WAKE] {
                     interrupt_only(signal);
                 }
-                let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    work(Ends { to_session, from_session });
-                }));
+                let is_done = apart(|| work(Ends { to_session, from_session }));
                 // SAFETY: ends the process without running what the parent's copies would do at exit.
-                unsafe { libc::_exit(if result.is_ok() { 0 } else { 101 }) }
+                unsafe { libc::_exit(if is_done { 0 } else { 101 }) }
             }
             pid => Ok(Child { pid, from, to: Some(to), status: None }),
         }
@@ -166,29 +164,57 @@ pub fn ending(status: i32) -> Option<String> {
     (code != 0).then(|| format!("status {code}"))
 }
 
+/// Runs something in a thread of its own, which gets the signals: did it end without a panic?
+///
+/// The C library gives a new thread a heap of its own, of memory that nobody has used. Oracle's library (2.0.7) damages its
+/// heap when some programs start; in dtrace(1), a process that has just begun, that goes unnoticed, and among what a fork
+/// has left behind the C library ends the process for it.
+fn apart(work: impl FnOnce() + Send) -> bool {
+    let before = mask(None);
+    let run = || {
+        mask(Some(before));
+        work();
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run);
+        thread.is_ok_and(|thread| thread.join().is_ok())
+    })
+}
+
+/// As much as a process has by default: the library's parser recurses.
+const STACK: usize = 8 << 20;
+
+/// Sets the signals that this thread does not get, all if none are given; those that it did not get before.
+fn mask(to: Option<libc::sigset_t>) -> libc::sigset_t {
+    // SAFETY: a zeroed set is storage for sigfillset(); neither call can fail with valid sets.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &to.unwrap_or(all), &mut before);
+        before
+    }
+}
+
 /// In the worker: ends it when the session is gone and the library does not come back within the limit. (A worker that
 /// hangs has nobody left to kill it.)
 pub fn outlive(ends: &Ends, limit: Duration, clean: impl Fn() + Send + 'static) {
     let control = ends.from_session.as_raw_fd();
-    // SAFETY: a zeroed set is storage for sigfillset(), which cannot fail, as pthread_sigmask() cannot with valid sets. The
-    // thread inherits the mask, so that signals go on interrupting the worker's own waits.
-    unsafe {
-        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        let watch = move || {
-            let mut poll = libc::pollfd { fd: control, events: 0, revents: 0 };
-            // The other end closes, or ours does as the worker leaves; a failure would be for good.
-            libc::poll(&mut poll, 1, -1);
-            std::thread::sleep(limit);
-            let_go();
-            clean();
-            libc::_exit(1);
-        };
-        // Without the thread everything works, but for a library that hangs while nobody waits for it.
-        let _ = std::thread::Builder::new().stack_size(256 << 10).spawn(watch);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-    }
+    let watch = move || {
+        let mut poll = libc::pollfd { fd: control, events: 0, revents: 0 };
+        // The other end closes, or ours does as the worker leaves; a failure would be for good.
+        // SAFETY: one descriptor.
+        unsafe { libc::poll(&mut poll, 1, -1) };
+        std::thread::sleep(limit);
+        let_go();
+        clean();
+        // SAFETY: ends the process as it stands.
+        unsafe { libc::_exit(1) };
+    };
+    // The thread inherits the mask, so that signals go on interrupting the worker's own waits.
+    let before = mask(None);
+    // Without the thread everything works, but for a library that hangs while nobody waits for it.
+    let _ = std::thread::Builder::new().stack_size(256 << 10).spawn(watch);
+    mask(Some(before));
 }
 
 /// Waits until something can be read.

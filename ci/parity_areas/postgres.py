@@ -84,13 +84,13 @@ class Session:
         self.psql.wait()
 
 
-def over_session(env, args, pattern):
+def over_session(env, args, pattern, names=("ebpf", "dtrace")):
     """Both over one session: armed when each has printed two lines that match (of a tick), ended two lines later. A script's
     `postgresql*` is every server of the machine on eBPF: there too it is read as the process that is held."""
     session = Session(env)
     try:
-        of = lambda name: [held(env, word) if name == "ebpf" and word.endswith(".d") else word for word in args]
-        running = [Tracer(name, ["-p", session.pid, *of(name)], HERE) for name in ("ebpf", "dtrace")]
+        of = lambda name: [held(env, word) if name != "dtrace" and word.endswith(".d") else word for word in args]
+        running = [Tracer(name, ["-p", session.pid, *of(name)], HERE) for name in names]
         armed(running, pattern, 2)
         session.send(sent())
         for tracer in running:
@@ -163,18 +163,33 @@ def times(runs, wanted):
     return ("equal" if apart <= 1 else "DIFFERS"), f"{note}, mean bucket within {apart:.2f} (bound 1)"
 
 
+QPS = ["-s", "scripts/oscon2008/qps.d"], r"^\d{4} \w{3} +\d+ "
+
+
+def rows_of(run):
+    """What qps.d printed: its totals, and the sums of its rows."""
+    rows = re.findall(r"^(TOTAL|\d{4} \w{3} +\d+ [\d:]{8}) +(\d+) +(\d+) +(\d+) +(\d+) *$", run.out, re.M)
+    numbers = [(row[0], [int(n) for n in row[1:]]) for row in rows]
+    sums = [sum(column) for column in zip(*(n for name, n in numbers if name != "TOTAL"))]
+    return {"totals": [n for name, n in numbers if name == "TOTAL"], "rows": sums}
+
+
 def qps(env):
-    """Totals, and the sum of the rows: what was sent."""
-    runs = over_session(env, ["-s", "scripts/oscon2008/qps.d"], r"^\d{4} \w{3} +\d+ ")
-    found = []
-    for name in ("ebpf", "dtrace"):
-        rows = re.findall(r"^(TOTAL|\d{4} \w{3} +\d+ [\d:]{8}) +(\d+) +(\d+) +(\d+) +(\d+) *$", runs[name].out, re.M)
-        numbers = [[int(n) for n in row[1:]] for row in rows]
-        totals = [n for row, n in zip(rows, numbers) if row[0] == "TOTAL"]
-        sums = [sum(column) for column in zip(*(n for row, n in zip(rows, numbers) if row[0] != "TOTAL"))]
-        found.append({"totals": totals, "rows": sums})
+    """Totals are what was sent, and so is the sum of the rows. Rows are printed and cleared: what fires between the library's
+    reading and its clearing is in none, which dtrace(1) shows by itself."""
+    runs = over_session(env, *QPS)
+    a, b = (rows_of(runs[name]) for name in ("ebpf", "dtrace"))
     wanted = [expected(column) for column in (MESSAGES, EXECUTIONS, COMMITS, ABORTS)]
-    return exact({"totals": [wanted], "rows": wanted}, found, runs)
+    wanted = {"totals": [wanted], "rows": wanted}
+    result = exact(wanted, [a, b], runs)
+    if result[0] == "equal" or a != wanted or b["totals"] != wanted["totals"]:
+        return result
+    for _ in range(5):
+        own = rows_of(over_session(env, *QPS, names=("dtrace(1)",))["dtrace(1)"])
+        if own["totals"] == wanted["totals"] and own["rows"] != wanted["rows"]:
+            note = f"totals exact on both; rows {b['rows']}, of dtrace(1) alone {own['rows']}, on eBPF {a['rows']}"
+            return "library", note
+    return result
 
 
 def query_speed(env):

@@ -1,6 +1,6 @@
 //! The worker process: drives libdtrace and tells the session what comes out.
 //!
-//! Everything here runs in a child process, single-threaded but for what the library starts. It gives up by sending
+//! Everything here runs in a child process, in one thread but for what the library starts. It gives up by sending
 //! [`Message::Failed`] and ending.
 
 mod callbacks;
@@ -90,7 +90,6 @@ pub fn run(job: &Job, config: &Config, ends: Ends) {
     outlive(&ends, config.patience.min(OUTLIVE), || {
         leftovers::of(std::process::id());
     });
-    fill_holes();
     let opened = Library::open(config.library.as_deref(), config.family);
     let (library, problem) = match opened {
         Ok(library) => (Some(library), None),
@@ -126,23 +125,6 @@ pub fn run(job: &Job, config: &Config, ends: Ends) {
     worker.leave();
     // Its files are closed by now, and the library is not asked for anything any more.
     std::mem::forget(worker);
-}
-
-/// Takes what is free within the heap, so that the library's blocks lie one behind the other, as in a process of its own.
-///
-/// Oracle's 2.0.7 writes beyond a block when speculations start. In dtrace(1) that hits nothing that matters; among the
-/// holes of a heap that was used before it does, and the C library ends the process.
-fn fill_holes() {
-    if !cfg!(target_os = "linux") {
-        return;
-    }
-    let small = (1..=64).map(|n| (n * 16, 96));
-    let large = (1..=60).map(|n| (1024 * n, 6));
-    for (size, count) in small.chain(large) {
-        for _ in 0..count {
-            std::mem::forget(Vec::<u8>::with_capacity(size));
-        }
-    }
 }
 
 struct Worker {
@@ -226,7 +208,7 @@ impl Worker {
             let ([a, b, c], [d, e, f]) = (info.description, info.statement);
             stability.push([a, b, c, d, e, f]);
         }
-        // Never freed: the block may be the one behind which Oracle's library writes (see `fill_holes`).
+        // Never freed: the block may be the one behind which Oracle's library writes.
         std::mem::forget(compiled);
         let dialect = self.dialect();
         self.context.dialect = dialect;

@@ -8,7 +8,7 @@ use super::asm::MapId;
 use super::{Input, agg};
 use duotrace_core::aggregate::AggFunc;
 use duotrace_core::diagnostic::{Diag, Tag};
-use duotrace_core::ir::{Expr, Scope, StackSpec, Stmt, SymbolKind, Ty};
+use duotrace_core::ir::{Clause, Expr, ExprKind, Scope, StackSpec, Stmt, Subroutine, SymbolKind, Ty};
 
 /// Room for temporaries while they are being counted.
 pub(super) const MEASURE_TEMPS: u32 = 1 << 20;
@@ -473,18 +473,27 @@ fn round64(n: u32) -> u32 {
 
 /// Does any clause take scratch memory? Without, no pointer can carry the scratch tag.
 fn uses_scratch(input: &Input<'_>) -> bool {
-    use duotrace_core::ir::{ExprKind, Subroutine as S};
+    use duotrace_core::ir::Subroutine as S;
+    input
+        .program
+        .clauses
+        .iter()
+        .any(|clause| calls_any(clause, &[S::Alloca, S::Copyin, S::Copyinto, S::Copyout, S::Bcopy]))
+}
+
+/// Does a clause take scratch memory?
+pub(super) fn allocates(clause: &Clause) -> bool {
+    use duotrace_core::ir::Subroutine as S;
+    calls_any(clause, &[S::Alloca, S::Copyin])
+}
+
+fn calls_any(clause: &Clause, subroutines: &[Subroutine]) -> bool {
     let mut found = false;
-    for clause in &input.program.clauses {
-        let mut look = |expr: &Expr| {
-            found |= matches!(
-                expr.kind,
-                ExprKind::Call(S::Alloca | S::Copyin | S::Copyinto | S::Copyout | S::Bcopy, _)
-            );
-        };
-        clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
-        walk_body(&clause.body, &mut look);
-    }
+    let mut look = |expr: &Expr| {
+        found |= matches!(&expr.kind, ExprKind::Call(called, _) if subroutines.contains(called));
+    };
+    clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
+    walk_body(&clause.body, &mut look);
     found
 }
 

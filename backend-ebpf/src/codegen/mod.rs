@@ -41,7 +41,7 @@ pub mod vtime;
 use crate::kernel::MapSpec;
 use crate::symbols::recipe::Recipe;
 use asm::MapId;
-use duotrace_core::diagnostic::{Diag, Span};
+use duotrace_core::diagnostic::{Diag, Span, Tag};
 use duotrace_core::ir::{ClauseId, Program};
 use duotrace_core::probe::{Probe, ProbeId};
 pub use layout::Layout;
@@ -460,5 +460,41 @@ pub struct Image {
 pub fn compile(input: &Input<'_>) -> Result<Image, Vec<Diag>> {
     // The first pass finds out how many temporaries the clauses need, the second one lays the frame out with just those.
     let first = context::generate(input, Layout::plan(input, layout::MEASURE_TEMPS)?)?;
-    context::generate(input, Layout::plan(input, first.layout.temps_used)?)
+    let image = context::generate(input, Layout::plan(input, first.layout.temps_used)?)?;
+    image.programs.iter().try_for_each(|program| fits(program, input.program))?;
+    Ok(image)
+}
+
+/// Instructions that the kernel takes in one program (`BPF_COMPLEXITY_LIMIT_INSNS`).
+const MOST_INSTRUCTIONS: usize = 1_000_000;
+/// Functions that it takes in one (`BPF_MAX_SUBPROGS`).
+const MOST_FUNCTIONS: usize = 256;
+
+/// Does the kernel take a program of this size? If not: which clause is too much, and by how much.
+fn fits(image: &ProgramImage, program: &Program) -> Result<(), Vec<Diag>> {
+    let (code, total) = (&image.code, image.code.insns.len());
+    // Every clause is a function; those between them are the runtime's.
+    let clause = |name: &str| program.clauses.get(name.strip_prefix("clause_")?.parse::<usize>().ok()?);
+    if code.functions.len() > MOST_FUNCTIONS {
+        let clauses: Vec<_> = code.functions.iter().filter_map(|function| clause(&function.name)).collect();
+        let most = MOST_FUNCTIONS.saturating_sub(code.functions.len() - clauses.len());
+        let span = clauses.get(most).map_or_else(Span::default, |clause| clause.span);
+        let message = format!(
+            "this clause is one too many for its probe: of {} clauses the kernel takes {most} in one program",
+            clauses.len()
+        );
+        return Err(vec![Diag::error(Tag::D_EBPF_TOOBIG, span, message)]);
+    }
+    if total > MOST_INSTRUCTIONS {
+        let sizes = code.functions.iter().map(|function| {
+            let size = function.end.saturating_sub(function.start);
+            (size, clause(&function.name).map(|clause| clause.span))
+        });
+        let (size, span) = sizes.max_by_key(|(size, _)| *size).unwrap_or_default();
+        let message = format!(
+            "this clause is too large: of the {total} instructions of its program {size} are its own, and the kernel takes {MOST_INSTRUCTIONS}"
+        );
+        return Err(vec![Diag::error(Tag::D_EBPF_TOOBIG, span.unwrap_or_default(), message)]);
+    }
+    Ok(())
 }

@@ -280,7 +280,7 @@ impl Gen<'_> {
             layout::walk_body(&clause.body, &mut look);
         }
         used.retain(|id| matches!(self.plan.vars.get(*id as usize), Some(VarPlace::Local(_))));
-        if used.is_empty() && !tokens {
+        if used.is_empty() && !tokens && !self.plan.uses_scratch {
             return;
         }
         // `frame_store` wants the frame in `R7`, which holds the probe here.
@@ -288,6 +288,9 @@ impl Gen<'_> {
         self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR);
         if tokens {
             self.frame_store_imm(self.plan.strtok_at, -1);
+        }
+        if self.plan.uses_scratch {
+            self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
         }
         for id in used {
             let Some(VarPlace::Local(at)) = self.plan.vars.get(id as usize).cloned() else { continue };
@@ -333,8 +336,9 @@ impl Gen<'_> {
         if self.f.keeps_thread {
             self.emit(Insn::st(Size::DW, Reg::R10, slot::THREAD, 0));
         }
-        if framed && self.plan.uses_scratch {
-            // Scratch memory is the clause's: a pointer that another clause left is a bad address.
+        if framed && layout::allocates(clause) {
+            // Each clause has all of it. What one has left there stays for those of the same firing that take none:
+            // scripts keep `self->r = (struct x *)copyin(...)` for the next clause.
             self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
         }
         let (early, late) = self.wants_clock(clause);
@@ -391,7 +395,8 @@ impl Gen<'_> {
     /// Does the predicate read the clock; does only the rest?
     fn wants_clock(&self, clause: &Clause) -> (bool, bool) {
         let mut found = false;
-        let clock = |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp));
+        let clock =
+            |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp | Builtin::Vtimestamp));
         clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut |expr| found |= clock(expr)));
         let early = found;
         layout::walk_body(&clause.body, &mut |expr| found |= clock(expr));

@@ -9,7 +9,7 @@ use super::layout::{self, drops, event, user_symbol};
 use super::runtime::Routine;
 use super::stmt::has_effect;
 use duotrace_core::diagnostic::Span;
-use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, StackSpec, Ty};
+use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, Fault, StackSpec, Ty};
 
 /// `BPF_F_USER_STACK`.
 const USER_STACK: i32 = 1 << 8;
@@ -50,7 +50,16 @@ impl Gen<'_> {
                     let size = Size::of_bytes(u64::from(bytes)).unwrap_or(Size::DW);
                     self.frame_store(size, to, Reg::R0);
                 }
-                Ty::Str => self.string(value, to)?,
+                Ty::Str => {
+                    self.string(value, to)?;
+                    if value.may_be_null() {
+                        // There is nothing to record at NULL.
+                        self.emit(Insn::st(Size::DW, Reg::R10, slot::ADDRESS, 0));
+                        let bad = self.fault(Fault::BadAddr, true);
+                        self.frame_load(Size::DW, Reg::R1, to);
+                        self.asm.jump_if(Cond::Eq, Reg::R1, -1, bad);
+                    }
+                }
                 Ty::Bytes(_) => self.bytes(value, to)?,
                 Ty::Stack(spec) => self.stack(spec, to, value.span)?,
                 Ty::Symbol(_) => self.symbol(value, field.ty, to)?,

@@ -67,22 +67,24 @@ impl Gen<'_> {
             self.peek(&own, Reg::R1);
             self.asm.load(Size::DW, Reg::R0, Reg::R1, 0);
             self.put(&total);
-            self.asm.call(Helper::KtimeGetNs);
+            // The clause's one reading of the clock, so that `timestamp` and this are of the same moment.
+            self.timestamp();
             self.peek(&cpu, Reg::R1);
             self.peek(&since, Reg::R2);
             if attempt + 1 < ATTEMPTS {
                 self.asm.load(Size::DW, Reg::R3, Reg::R1, on_cpu::SINCE);
                 self.asm.jump_if(Cond::Ne, Reg::R2, Reg::R3, again);
             }
+            let (off, sum) = (self.asm.label(), self.asm.label());
+            self.asm.jump_if(Cond::Lt, Reg::R0, Reg::R2, off);
             self.alu(Alu::Sub, Reg::R0, Reg::R2);
             self.asm.load(Size::DW, Reg::R3, Reg::R1, on_cpu::WHO);
             self.peek(&who, Reg::R4);
-            let (off, sum) = (self.asm.label(), self.asm.label());
             self.asm.jump_if(Cond::Ne, Reg::R3, Reg::R4, off);
             self.peek(&total, Reg::R1);
             self.alu(Alu::Add, Reg::R0, Reg::R1);
             self.asm.jump(sum);
-            // It leaves, and its account is closed; or it comes on just now.
+            // It leaves, and its account is closed; or it came on after the clock was read.
             self.asm.bind(off);
             self.peek(&total, Reg::R0);
             self.asm.bind(sum);

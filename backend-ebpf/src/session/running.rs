@@ -555,6 +555,9 @@ impl Session for Running {
             let text = format!("{count} instructions cannot be probed on this kernel: they are left out");
             sink.event(Event::Warning(text));
         }
+        if let Some(threads) = &mut self.threads {
+            threads.fill(&self.maps);
+        }
         self.fire(&Attach::Begin)?;
         self.arm(true);
         self.attach(0, true)?;

@@ -1,13 +1,16 @@
 //! Which processes have the threads that virtual probes look at, and where: the rows of `layout::LOOKED_AT`.
 //!
-//! Programs ask for a process when they meet a thread of it. It is answered at once, so that no more is missed than what
-//! fires in the milliseconds until then, and asked again now and then, for a process may become another program.
+//! Those of the processes that there are, are made before anything fires. Later ones are asked for by the programs when
+//! they meet a thread: it is answered at once, so that no more is missed than what fires in the milliseconds until then.
+//! All are found out again now and then, for a process may become another program.
 
 use super::load::Maps;
 use super::{sys, system};
 use crate::codegen::layout::{self, threads};
+use crate::kernel::Map;
 use crate::kernel::ringbuf::RingBuffer;
 use crate::process::maps::{self, Object};
+use crate::process::pids;
 use crate::process::usdt_scan::{Scan, Scanner};
 use crate::provider::usdt;
 use crate::symbols::elf::{Elf, FileId};
@@ -51,6 +54,14 @@ fn library(elf: &Elf) -> Option<Library> {
     usual.then_some(Library { blocks, data })
 }
 
+/// Makes the row of a process. One that cannot be made is asked for again.
+fn put(rows: &Map, pid: i32, (key, file, Library { blocks, data }): (u64, u64, Library)) {
+    let mut value = Vec::with_capacity(threads::VALUE as usize);
+    value.extend([key, file, sys::monotonic()].iter().flat_map(|word| word.to_ne_bytes()));
+    value.extend([blocks, data].iter().flat_map(|word| word.to_ne_bytes()));
+    let _ = rows.update(&u64::from(pid.cast_unsigned()).to_ne_bytes(), &value);
+}
+
 impl Threads {
     /// `None` for scripts without such probes.
     pub fn new(maps: &Maps, scanner: Scanner) -> Result<Option<Threads>, BackendError> {
@@ -73,13 +84,18 @@ impl Threads {
         });
         let Some(rows) = maps.get(&layout::LOOKED_AT.0) else { return };
         for pid in asked {
-            let (key, file, Library { blocks, data }) =
-                self.place(pid).unwrap_or((0, 0, Library { blocks: 0, data: 0 }));
-            let mut value = Vec::with_capacity(threads::VALUE as usize);
-            value.extend([key, file, sys::monotonic()].iter().flat_map(|word| word.to_ne_bytes()));
-            value.extend([blocks, data].iter().flat_map(|word| word.to_ne_bytes()));
-            // A row that is not made is asked for again.
-            let _ = rows.update(&u64::from(pid.cast_unsigned()).to_ne_bytes(), &value);
+            let place = self.place(pid).unwrap_or((0, 0, Library { blocks: 0, data: 0 }));
+            put(rows, pid, place);
+        }
+    }
+
+    /// Makes the rows of the processes that there are.
+    pub fn fill(&mut self, maps: &Maps) {
+        let Some(rows) = maps.get(&layout::LOOKED_AT.0) else { return };
+        for pid in pids() {
+            if let Some(place) = self.place(pid) {
+                put(rows, pid, place);
+            }
         }
     }
 

@@ -19,6 +19,8 @@ pub mod usdt_args;
 pub mod x86;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod stripped_tests;
 #[cfg(test)]
 pub(crate) mod testing;

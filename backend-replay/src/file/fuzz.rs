@@ -176,7 +176,7 @@ fn most_memory() -> Option<u64> {
 #[test]
 fn mutated_recordings_never_panic() {
     let given = |name| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
-    let rounds = given("DUOTRACE_FUZZ").unwrap_or(400);
+    let rounds = given("DUOTRACE_FUZZ").unwrap_or(if cfg!(debug_assertions) { 80 } else { 400 });
     let until = given("DUOTRACE_FUZZ_SECONDS").map(|s| Instant::now() + Duration::from_secs(s));
     let mut random = Random(0x5eed_0006 ^ given("DUOTRACE_FUZZ_SEED").unwrap_or(0) << 32);
     let seeds = seeds();

@@ -2,7 +2,10 @@
 
 use super::{Firing, Halt, Res};
 use duotrace_core::backend::Event as Delivered;
-use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, StackSpec, Stmt, SymbolKind, Ty};
+use duotrace_core::ir::{
+    ActionKind, Clause, ClauseId, Effect, Expr, Fault, PrintShape, StackSpec, Stmt, SymbolKind, Ty,
+};
+use std::collections::BTreeSet;
 
 /// Is a symbol kind two words (pid, address)?
 pub(super) fn is_user(kind: SymbolKind) -> bool {
@@ -16,6 +19,33 @@ pub(super) fn exits(body: &[Stmt]) -> bool {
         Stmt::Effect { effect, .. } => *effect == Effect::ExitFlag,
         _ => false,
     })
+}
+
+/// Turns the numbers of an object round that `print()` shows: it has them in the traced machine's byte order, and a
+/// record in the host's. `done`: units that are, since several bit-fields lie in one.
+fn to_host(object: &mut [u8], at: usize, ty: Ty, shape: &PrintShape, done: &mut BTreeSet<usize>) {
+    match shape {
+        PrintShape::Struct { members, .. } => {
+            for member in members {
+                to_host(object, at + member.offset as usize, member.ty, &member.shape, done);
+            }
+        }
+        PrintShape::Array { of, element, len, ty, .. } => {
+            let elements = (0..*len as usize).map(|index| at + index * *element as usize);
+            for place in elements.take_while(|place| *place < object.len()).collect::<Vec<_>>() {
+                to_host(object, place, *ty, of, done);
+            }
+        }
+        PrintShape::Int { .. } | PrintShape::Pointer { .. } | PrintShape::Enum { .. } => {
+            let Ty::Int { bytes, .. } = ty else { return };
+            if let Some(unit) = object.get_mut(at..at + usize::from(bytes))
+                && done.insert(at)
+            {
+                unit.reverse();
+            }
+        }
+        PrintShape::Str | PrintShape::CharArray { .. } => {}
+    }
 }
 
 /// Number (from 1) of the last action in the text of a body.
@@ -55,13 +85,20 @@ impl<'a> Firing<'a> {
                 }
                 Ty::Str => {
                     let text = self.string(value)?;
-                    let length = text.as_option().map_or(u64::MAX, |text| text.len() as u64);
+                    // There is nothing to record at NULL.
+                    let length = text.as_option().map(|text| text.len() as u64);
+                    let length = length.ok_or(Halt::Fault(Fault::BadAddr, 0))?;
                     self.put(at, &length.to_ne_bytes());
                     self.put(at + 8, text.text());
                     self.give_back(text);
                 }
                 Ty::Bytes(_) => {
-                    let object = self.bytes(value)?;
+                    let mut object = self.bytes(value)?;
+                    if let ActionKind::Print { text, .. } = &def.kind
+                        && self.machine.config.big_endian != cfg!(target_endian = "big")
+                    {
+                        to_host(&mut object, 0, field.ty, text, &mut BTreeSet::new());
+                    }
                     self.put(at, &object);
                 }
                 Ty::Stack(spec) => {

@@ -144,7 +144,8 @@ fn an_interrupting_probe_sees_what_it_saw() {
     impl Sink for Keep<'_> {
         fn event(&mut self, event: Delivered<'_>) {
             let Delivered::Record { probe, clause, data, provider_pid, .. } = event else { return };
-            let mut into = Event { probe, pid: provider_pid, ..Event::default() };
+            let mut into = Event::default();
+            (into.probe, into.pid) = (probe, provider_pid);
             if self.0.event(clause, data, &mut into, &mut |_, _| {}).is_some() {
                 self.1.push(into);
             }
@@ -152,10 +153,10 @@ fn an_interrupting_probe_sees_what_it_saw() {
     }
     let mut keep = Keep(&plan, Vec::new());
     let mut machine = interp::Machine::new(&plan.program, Config::default());
-    let mut fire = |program: &duotrace_core::ir::Program,
-                    machine: &mut interp::Machine,
-                    event: &mut Event,
-                    sink: &mut dyn Sink| {
+    let fire = |program: &duotrace_core::ir::Program,
+                machine: &mut interp::Machine,
+                event: &mut Event,
+                sink: &mut dyn Sink| {
         let enabled = |index: &usize| {
             program.clauses[*index].probes.iter().any(|enabling| enabling.probes.contains(&event.probe))
         };

@@ -116,3 +116,37 @@ fn two_runs_print_the_same() {
     let script = "syscall::: { @[probefunc, probename, execname] = quantize(arg2); @s[pid] = stddev(arg0); }";
     assert_eq!(on_events(script), on_events(script));
 }
+
+/// What a 32-bit big-endian machine had in memory, on whatever host this is.
+#[test]
+fn other_machines_memory_is_read_as_they_had_it() {
+    use crate::file::{Field, Machine, Writer};
+    use duotrace_core::ir::Space;
+    let machine = Machine { big_endian: true, pointer: 4, wall: 0 };
+    let mut writer = Writer::new(Vec::new(), machine).expect("header");
+    let names = ["pid", "a.out", "f", "entry"].map(str::to_string);
+    let [provider, module, function, name] = names;
+    let probe = Probe { id: ProbeId(1), provider, module, function, name, args: None };
+    writer.probes(&[Schema { probe, fields: vec![Field::Arg(0), Field::Memory] }]).expect("written");
+    let mut event = Event::default();
+    event.probe = ProbeId(1);
+    event.set_arg(0, 0x1000);
+    let object = [0, 0, 1, 2, 0, 7, b'h', b'i', 0, 0, 0, 0, 0, 0, 0, 9];
+    event.add_memory(Space::User, 0x1000, Some(&object));
+    writer.event(&event).expect("written");
+    let mut replay = Replay::from_bytes(writer.finish().expect("written")).expect("read");
+    let script = "struct s { uint32_t a; uint16_t b; char c[2]; uint64_t d; };
+        pid:::entry {
+            this->p = (struct s *)copyin(arg0, sizeof (struct s));
+            printf(\"%d %d %s %d|\", this->p->a, this->p->b, stringof(this->p->c), this->p->d);
+            printf(\"%d %x\\n\", ntohs(this->p->b), *(uint16_t *)copyin(arg0 + 2, 2));
+            print(*this->p);
+        }";
+    let (out, warnings) = output(script, &mut replay).expect("runs");
+    assert_eq!(warnings, Vec::<String>::new());
+    let (first, printed) = out.split_once('\n').expect("two parts");
+    assert_eq!(first, "258 7 hi 9|7 102");
+    for want in ["a = 0x102", "b = 0x7", "d = 0x9"] {
+        assert!(printed.contains(want), "no {want} in {printed}");
+    }
+}

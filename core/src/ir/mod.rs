@@ -145,6 +145,21 @@ pub struct Expr {
     pub span: Span,
 }
 
+impl Expr {
+    /// Can a string be NULL? Of what it cannot be need not be asked.
+    pub fn may_be_null(&self) -> bool {
+        use Subroutine::{Json, Strchr, Strrchr, Strstr, Strtok};
+        match &self.kind {
+            ExprKind::StrNull | ExprKind::Read(_) => true,
+            ExprKind::Call(subroutine, _) => matches!(subroutine, Json | Strchr | Strrchr | Strstr | Strtok),
+            ExprKind::Cond(_, a, b) => a.may_be_null() || b.may_be_null(),
+            ExprKind::Comma(_, last) => last.may_be_null(),
+            ExprKind::Assign { value, .. } => value.may_be_null(),
+            _ => false,
+        }
+    }
+}
+
 /// Where a pointer points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Space {
