@@ -162,7 +162,7 @@ fn keys() -> Result<(), String> {
         @many[arg1] = count(); } \
         pid$target::work:return { @r[probefunc] = sum(arg1); } \
         END { printa(\"thread %s %s %d %@d %@d\\n\", @c, @s); printa(\"returns %s %@d\\n\", @r); printa(\"many %d %@d\\n\", @many); }";
-    let (out, told, ran) = trace(&["-xaggsize=64m"], script, 4, 250_000)?;
+    let (out, told, ran) = trace(&["-xaggsize=8m"], script, 4, 250_000)?;
     silent(&ran)?;
     let mut got: Vec<Vec<i64>> = facts(&out, "thread").map(numbers).collect();
     got.sort();
