@@ -200,11 +200,12 @@ impl<'a> Firing<'a> {
             }
             (S::InetNtoa, [address]) => {
                 let address = self.scalar(address)?;
-                self.inet(address, false)
+                self.inet(address)
             }
-            (S::InetNtoa6, [address]) => {
+            (S::InetNtoa6, [address, rest @ ..]) => {
+                let strict = matches!(rest.first(), Some(Expr { kind: ExprKind::Const(n), .. }) if *n != 0);
                 let address = self.scalar(address)?;
-                self.inet(address, true)
+                self.inet6(address, strict)
             }
             (S::InetNtop, [family, address]) => {
                 let family = self.scalar(family)?;
@@ -212,7 +213,7 @@ impl<'a> Firing<'a> {
                 if family != AF_INET && !AF_INET6.contains(&family) {
                     return Err(Halt::Fault(Fault::IllOp, 0));
                 }
-                self.inet(address, family != AF_INET)
+                if family == AF_INET { self.inet(address) } else { self.inet6(address, true) }
             }
             (other, args) => {
                 for arg in args {
@@ -240,9 +241,13 @@ impl<'a> Firing<'a> {
         }
     }
 
-    fn inet(&mut self, address: u64, six: bool) -> Res<Str> {
-        let bytes = self.memory(address, Space::Any, if six { 16 } else { 4 })?;
-        let shown = if six { text::inet6(bytes) } else { text::inet(bytes) };
+    fn inet(&mut self, address: u64) -> Res<Str> {
+        let shown = text::inet(self.memory(address, Space::Any, 4)?);
+        Ok(self.made(&shown))
+    }
+
+    fn inet6(&mut self, address: u64, strict: bool) -> Res<Str> {
+        let shown = text::inet6(self.memory(address, Space::Any, 16)?, strict);
         Ok(self.made(&shown))
     }
 

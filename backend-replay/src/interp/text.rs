@@ -186,18 +186,40 @@ pub fn inet(address: &[u8]) -> Vec<u8> {
     parts.join(".").into_bytes()
 }
 
-/// `inet_ntoa6`: sixteen bytes in network order, the longest run of zeroes as `::`.
-pub fn inet6(address: &[u8]) -> Vec<u8> {
+/// `inet_ntoa6`: sixteen bytes in network order, the longest run of zeroes as `::`. IPv4 within IPv6 is dotted, after its
+/// `::` or `::ffff:` where that is asked for.
+pub fn inet6(address: &[u8], strict: bool) -> Vec<u8> {
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(address) {
         *to = *from;
     }
-    std::net::Ipv6Addr::from(bytes).to_string().into_bytes()
+    let address = std::net::Ipv6Addr::from(bytes);
+    let (prefix, inner) = match (address.to_ipv4_mapped(), address.to_ipv4()) {
+        (Some(inner), _) => ("::ffff:", inner),
+        (None, Some(inner)) if inner.to_bits() > 1 => ("::", inner),
+        _ => return address.to_string().into_bytes(),
+    };
+    format!("{}{inner}", if strict { prefix } else { "" }).into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ipv4_within_ipv6() {
+        let text = |last: [u8; 6], strict| {
+            let mut address = [0; 16];
+            address[10..].copy_from_slice(&last);
+            String::from_utf8(inet6(&address, strict)).unwrap()
+        };
+        assert_eq!(text([0xff, 0xff, 1, 2, 3, 4], false), "1.2.3.4");
+        assert_eq!(text([0xff, 0xff, 1, 2, 3, 4], true), "::ffff:1.2.3.4");
+        assert_eq!(text([0, 0, 1, 2, 3, 4], true), "::1.2.3.4");
+        assert_eq!(text([0, 0, 0, 0, 0, 2], false), "0.0.0.2");
+        assert_eq!(text([0, 0, 0, 0, 0, 1], false), "::1");
+        assert_eq!(text([0, 1, 0, 0, 0, 1], true), "::1:0:1");
+    }
 
     #[test]
     fn parts_of_strings() {

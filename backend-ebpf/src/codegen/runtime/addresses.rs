@@ -7,6 +7,11 @@ use super::super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 /// Longest link layer address: InfiniBand's.
 pub(in super::super) const MAX_OCTETS: u32 = 20;
 
+/// Stack bytes, below the digits, that hold where the run of zeroes ends and begins. Not at the start of a word: there
+/// the verifier would remember what it knows of them.
+const RUN_END: i16 = -95;
+const RUN_BEGIN: i16 = -103;
+
 impl Gen<'_> {
     /// An IPv6 address: the longest run of zero groups as `::`; IPv4 within it dotted.
     pub(super) fn emit_inet6(&mut self) {
@@ -52,22 +57,13 @@ impl Gen<'_> {
         self.asm.mov(Reg::R0, Reg::R1);
         self.emit(Insn::to_be(Reg::R0, 64));
         self.asm.bind(groups);
-        // R8: length of the present run in the lower byte; R9: the longest one, its end in the next byte.
+        // R8: length of the present run; R9: that of the longest one, R2: its end.
         self.asm.mov(Reg::R8, 0);
         self.asm.mov(Reg::R9, 0);
         self.asm.mov(Reg::R2, 0);
         for group in 0..8 {
-            let (other, next) = (self.asm.label(), self.asm.label());
             self.group(group);
-            self.asm.jump_if(Cond::Ne, Reg::R1, 0, other);
-            self.alu(Alu::Add, Reg::R8, 1);
-            self.asm.jump_if(Cond::Le, Reg::R8, Reg::R9, next);
-            self.asm.mov(Reg::R9, Reg::R8);
-            self.asm.mov(Reg::R2, group + 1);
-            self.asm.jump(next);
-            self.asm.bind(other);
-            self.asm.mov(Reg::R8, 0);
-            self.asm.bind(next);
+            self.note_run(group);
         }
         // R8: where the run ends, R9: where it begins; a single zero is written out.
         let run = self.asm.label();
@@ -77,17 +73,18 @@ impl Gen<'_> {
         self.asm.mov(Reg::R8, 0);
         self.asm.mov(Reg::R2, 0);
         self.asm.bind(run);
-        // Numbers out of memory: the verifier then need not look at each run for itself.
-        for (slot, reg) in [(-96, Reg::R8), (-104, Reg::R2)] {
+        // Through memory that it does not keep track of: the verifier need not look at each run for itself.
+        for (slot, reg) in [(RUN_END, Reg::R8), (RUN_BEGIN, Reg::R2)] {
             self.asm.store(Size::DW, Reg::R7, super::super::layout::frame::RESULT as i16, reg);
             self.asm.load(Size::DW, Reg::R1, Reg::R7, super::super::layout::frame::RESULT as i16);
-            self.asm.store(Size::DW, Reg::R10, slot, Reg::R1);
+            self.asm.store(Size::B, Reg::R10, slot, Reg::R1);
         }
-        self.asm.load(Size::DW, Reg::R8, Reg::R10, -96);
-        self.asm.load(Size::DW, Reg::R9, Reg::R10, -104);
         self.start_digits();
         for group in (0..8).rev() {
             let (written, next) = (self.asm.label(), self.asm.label());
+            self.forget_length();
+            self.asm.load(Size::B, Reg::R8, Reg::R10, RUN_END);
+            self.asm.load(Size::B, Reg::R9, Reg::R10, RUN_BEGIN);
             self.asm.jump_if(Cond::Le, Reg::R8, group, written);
             self.asm.jump_if(Cond::Gt, Reg::R9, group, written);
             self.asm.jump_if(Cond::Ne, Reg::R9, group, next);
@@ -96,22 +93,7 @@ impl Gen<'_> {
             self.asm.jump(next);
             self.asm.bind(written);
             self.group(group);
-            let ended = self.asm.label();
-            for digit in 0..4 {
-                let decimal = self.asm.label();
-                self.asm.mov(Reg::R4, Reg::R1);
-                self.alu(Alu::And, Reg::R4, 15);
-                self.asm.jump_if(Cond::Lt, Reg::R4, 10, decimal);
-                self.alu(Alu::Add, Reg::R4, i32::from(b'a' - 10) - i32::from(b'0'));
-                self.asm.bind(decimal);
-                self.alu(Alu::Add, Reg::R4, i32::from(b'0'));
-                self.push_digit(Reg::R4);
-                self.alu(Alu::Rsh, Reg::R1, 4);
-                if digit < 3 {
-                    self.asm.jump_if(Cond::Eq, Reg::R1, 0, ended);
-                }
-            }
-            self.asm.bind(ended);
+            self.push_group();
             if group > 0 {
                 self.asm.jump_if(Cond::Eq, Reg::R8, group, next);
                 self.push_char(b':');
@@ -135,6 +117,59 @@ impl Gen<'_> {
         self.asm.mov(Reg::R1, if group < 4 { Reg::R0 } else { Reg::R5 });
         self.alu(Alu::Rsh, Reg::R1, 48 - 16 * (group & 3));
         self.alu(Alu::And, Reg::R1, 0xffff);
+    }
+
+    /// Counts the group in `R1` to the run of zeroes before it, and keeps that where it is the longest; without a branch.
+    fn note_run(&mut self, group: i32) {
+        // 1 for a zero.
+        self.alu(Alu::Sub, Reg::R1, 1);
+        self.alu(Alu::Rsh, Reg::R1, 63);
+        self.alu(Alu::Add, Reg::R8, 1);
+        self.alu(Alu::Mul, Reg::R8, Reg::R1);
+        // 1 for a longer run.
+        self.asm.mov(Reg::R1, Reg::R9);
+        self.alu(Alu::Sub, Reg::R1, Reg::R8);
+        self.alu(Alu::Rsh, Reg::R1, 63);
+        self.asm.mov(Reg::R4, Reg::R8);
+        self.alu(Alu::Sub, Reg::R4, Reg::R9);
+        self.alu(Alu::Mul, Reg::R4, Reg::R1);
+        self.alu(Alu::Add, Reg::R9, Reg::R4);
+        self.asm.mov(Reg::R4, group + 1);
+        self.alu(Alu::Sub, Reg::R4, Reg::R2);
+        self.alu(Alu::Mul, Reg::R4, Reg::R1);
+        self.alu(Alu::Add, Reg::R2, Reg::R4);
+    }
+
+    /// Hexadecimal digits of the group in `R1`, without a branch: each would double what the verifier looks at. All four
+    /// are written; those that do not count are overwritten by what comes before them, or lie before the text.
+    fn push_group(&mut self) {
+        for most in [0xf, 0xff, 0xfff] {
+            self.asm.mov(Reg::R4, most);
+            self.alu(Alu::Sub, Reg::R4, Reg::R1);
+            self.alu(Alu::Rsh, Reg::R4, 63);
+            self.alu(Alu::Add, Reg::R3, Reg::R4);
+        }
+        self.alu(Alu::Add, Reg::R3, 1);
+        // A byte for each digit, all at once.
+        for (shift, mask) in [(8, 0x00ff_00ff), (4, 0x0f0f_0f0f)] {
+            self.asm.mov(Reg::R4, Reg::R1);
+            self.alu(Alu::Lsh, Reg::R4, shift);
+            self.alu(Alu::Or, Reg::R1, Reg::R4);
+            self.alu(Alu::And, Reg::R1, mask);
+        }
+        // One in the bytes of those from ten on.
+        self.asm.mov(Reg::R4, Reg::R1);
+        self.alu(Alu::Add, Reg::R4, 0x0606_0606);
+        self.alu(Alu::Rsh, Reg::R4, 4);
+        self.alu(Alu::And, Reg::R4, 0x0101_0101);
+        self.alu(Alu::Mul, Reg::R4, i32::from(b'a' - 10) - i32::from(b'0'));
+        self.alu(Alu::Add, Reg::R1, Reg::R4);
+        self.alu(Alu::Add, Reg::R1, 0x3030_3030);
+        for digit in 1..=4 {
+            self.asm.store(Size::B, Reg::R2, -digit, Reg::R1);
+            self.alu(Alu::Rsh, Reg::R1, 8);
+        }
+        self.find_digits();
     }
 
     /// Bytes as two hexadecimal digits each, colons between them.
