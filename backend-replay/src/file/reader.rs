@@ -297,6 +297,18 @@ impl<R: Read> Reader<R> {
                         }
                     }
                 }
+                Field::TextAnswers => {
+                    for _ in 0..few(&mut cursor)? {
+                        let answer = match cursor.byte()? {
+                            0 => None,
+                            _ => Some(text(&mut cursor, &mut self.texts, &self.payload)?),
+                        };
+                        event.push_text_answer(answer);
+                        if event.bytes() > MOST_BYTES {
+                            return cursor.bad("an event is too large");
+                        }
+                    }
+                }
                 Field::Answers => {
                     for _ in 0..few(&mut cursor)? {
                         event.push_answer(cursor.number()?);

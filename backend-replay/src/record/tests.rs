@@ -181,3 +181,44 @@ fn an_interrupting_probe_sees_what_it_saw() {
         assert_eq!(total.len(), want, "own program: {own}");
     }
 }
+
+/// Answers of the system come from the recording, also that there was none.
+#[test]
+fn answers_come_from_the_recording() {
+    let events = "1s a:::b pid=5 arg0=0x1000\n";
+    let script = "a:::b { trace(d_path((void *)arg0)); trace(mutex_type_adaptive((void *)arg0)); }
+        a:::b { trace(mutex_owned((void *)8)); }
+        a:::b { trace(link_ntop(1, (void *)arg0)); }";
+    let mut replay = Replay::from_text(events).expect("events");
+    let mut options = Options::new();
+    let text = ProgramText { name: "t.d".into(), text: script.into(), kind: ProgramKind::Script };
+    let compiled = sema::compile(&[text], &CompileConfig::default(), &mut options, &mut replay);
+    assert!(compiled.error().is_none(), "{:?}", compiled.diags);
+    let mut program = compiled.program;
+    program.strsize = 16;
+    let plan = plan(&program, &|id| replay.probe(id).cloned());
+    verify::verify(&plan.program).expect("well-typed");
+    assert_eq!(plan.notes, Vec::<String>::new());
+    let fields = &plan.schemas[0].fields;
+    for field in [crate::file::Field::Memory, crate::file::Field::Answers, crate::file::Field::TextAnswers] {
+        assert!(fields.contains(&field), "{field:?}");
+    }
+
+    let mut event = Event::default();
+    (event.probe, event.pid) = (ProbeId(1), 5);
+    let lacking = run(&program, &mut [event.clone()], &replay);
+    assert_eq!(lacking.err().map(|what| what.contains("d_path()")), Some(false));
+    event.set_arg(0, 0x1000);
+    let lacking = run(&program, &mut [event.clone()], &replay);
+    assert_eq!(lacking.err().map(|what| what.contains("d_path()")), Some(true));
+    event.push_text_answer(Some(b"/etc/x"));
+    event.push_answer(1);
+    event.add_memory(duotrace_core::ir::Space::Any, 8, None);
+    event.add_memory(duotrace_core::ir::Space::Any, 0x1000, Some(&[0x52, 0x54, 0, 0xab, 0xc, 1]));
+    let delivered = run(&program, &mut [event], &replay).expect("all is there");
+    let [first, second, third] = delivered.as_slice() else { panic!("{delivered:?}") };
+    let bytes = |text: &str| text.bytes().map(|byte| byte.to_string()).collect::<Vec<String>>().join(", ");
+    assert!(first.contains(&bytes("/etc/x")), "{first}");
+    assert!(second.ends_with("fault 8"), "{second}");
+    assert!(third.contains(&bytes("52:54:00:ab:0c")), "{third}");
+}
