@@ -69,7 +69,7 @@ def run(line):
         tool.kill()
         reader.join()
     tool.wait()
-    ns = re.search(r"^ns ([\d.]+)", text[0], re.M)
+    ns = re.search(r"ns ([\d.]+)$", text[0], re.M)
     if tool.returncode or not ns:
         return "exit %s" % tool.returncode
     busy = [r for r in ran.values() if r[1] >= HITS // 2]

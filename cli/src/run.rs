@@ -179,6 +179,12 @@ pub fn trace(
         }
         _ => {
             let finished = run(session.as_mut())?;
+            if options.flag(opt::EXPLAIN)
+                && let Some(text) = session.explain()
+            {
+                let _ = console.flush();
+                let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+            }
             // Everything has been printed; links and maps go now.
             drop(session);
             finished

@@ -110,6 +110,11 @@ pub trait Session {
     /// Names for addresses, also of processes that have gone.
     fn symbols(&mut self) -> &mut dyn Symbols;
 
+    /// What each probe cost, for `-x explain`; `None` where nothing is known of that.
+    fn explain(&self) -> Option<String> {
+        None
+    }
+
     /// What the program became, for `-S`; `None` where a backend has nothing to show.
     fn listing(&self, _sources: &SourceMap) -> Option<String> {
         None

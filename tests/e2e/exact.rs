@@ -25,7 +25,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("variables that do not fit are counted", || traced(variable_drops)),
 ];
 
-const LIMIT: Duration = Duration::from_secs(60);
+/// Two million hits of a place that the kernel single-steps take 40 s of processor time.
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// Runs a script on `hits THREADS N`: the tracer's own output, what the program told, and all of standard error.
 fn trace(options: &[&str], script: &str, threads: u32, n: u32) -> Result<(String, String, Ran), String> {
@@ -162,7 +163,7 @@ fn keys() -> Result<(), String> {
         @many[arg1] = count(); } \
         pid$target::work:return { @r[probefunc] = sum(arg1); } \
         END { printa(\"thread %s %s %d %@d %@d\\n\", @c, @s); printa(\"returns %s %@d\\n\", @r); printa(\"many %d %@d\\n\", @many); }";
-    let (out, told, ran) = trace(&["-xaggsize=64m"], script, 4, 250_000)?;
+    let (out, told, ran) = trace(&["-xaggsize=8m"], script, 4, 250_000)?;
     silent(&ran)?;
     let mut got: Vec<Vec<i64>> = facts(&out, "thread").map(numbers).collect();
     got.sort();

@@ -20,6 +20,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("libduo.so", "lib.c", &["-fPIC", "-shared"]),
     ("dlopener", "dlopener.c", &["-ldl"]),
     ("deep", "deep.c", &["-fomit-frame-pointer", "-lpthread"]),
+    ("mutual", "mutual.c", &[]),
     ("libmain", "libmain.c", &["-L.", "-lduo", "-Wl,-rpath,$ORIGIN"]),
     ("nops", "nops.c", &[INCLUDE]),
     ("nops-sem", "nops.c", &[INCLUDE, "-DSEMAPHORES"]),

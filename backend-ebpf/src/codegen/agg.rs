@@ -10,7 +10,7 @@ use super::layout;
 use super::runtime::Routine;
 use duotrace_core::aggregate::{AggFunc, Llquantize, Lquantize};
 use duotrace_core::diagnostic::Span;
-use duotrace_core::ir::{AggId, Expr, Ty};
+use duotrace_core::ir::{AggId, Expr, ExprKind, Ty};
 
 /// A minimum's stored form and back: the smallest signed number is the largest.
 pub fn min_encode(value: u64) -> u64 {
@@ -76,25 +76,25 @@ impl Gen<'_> {
                 }
             }
             (None, words) => {
+                self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::BANK);
+                self.array_lookup(layout::AGGS);
+                self.asm.jump_if(Cond::Eq, Reg::R0, 0, end);
+                let table = self.hold()?;
                 let routine = self.routine(Routine::AggFind);
                 match words {
                     Some(KeyWords::Held(hold)) => self.take(hold, Reg::R2),
                     Some(KeyWords::Constant(n)) => self.asm.mov(Reg::R2, n as i32),
                     None => self.asm.mov(Reg::R2, 0),
                 }
-                self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::FRAME);
+                self.asm.mov(Reg::R1, Reg::R7);
                 self.asm.load_imm(Reg::R3, i64::from(bytes) << 32 | i64::from(id.0));
-                self.asm.load(Size::DW, Reg::R4, Reg::R10, slot::BANK);
+                self.peek(&table, Reg::R4);
                 self.asm.call_func(routine);
-                self.asm.jump_if(Cond::Eq, Reg::R0, 0, end);
-                let at = self.hold()?;
-                self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::BANK);
-                self.array_lookup(layout::AGGS);
-                self.take(at, Reg::R1);
+                self.take(table, Reg::R1);
                 self.asm.jump_if(Cond::Eq, Reg::R0, 0, end);
                 // Aligned and within the table, as the verifier wants it; both always hold.
-                self.alu(Alu::And, Reg::R1, -8);
-                self.asm.jump_if(Cond::Gt, Reg::R1, (plan.table_bytes - bytes) as i32, end);
+                self.alu(Alu::And, Reg::R0, -8);
+                self.asm.jump_if(Cond::Gt, Reg::R0, (plan.table_bytes - bytes) as i32, end);
                 self.alu(Alu::Add, Reg::R1, Reg::R0);
             }
         }
@@ -141,7 +141,7 @@ impl Gen<'_> {
             match words.take() {
                 None => {
                     self.string(expr, at)?;
-                    self.null_is_empty(at);
+                    self.null_is_empty(expr, at);
                     self.frame_load(Size::DW, Reg::R0, at);
                     self.alu(Alu::Rsh, Reg::R0, 3);
                     self.alu(Alu::Add, Reg::R0, (agg.key_fixed / 8 + 2) as i32);
@@ -154,7 +154,10 @@ impl Gen<'_> {
     }
 
     /// A NULL string in a key is the empty one: they print alike.
-    fn null_is_empty(&mut self, at: u32) {
+    fn null_is_empty(&mut self, expr: &Expr, at: u32) {
+        if matches!(expr.kind, ExprKind::LoadStr { .. } | ExprKind::StrConst(_) | ExprKind::Builtin(_)) {
+            return;
+        }
         let fine = self.asm.label();
         self.frame_load(Size::DW, Reg::R0, at);
         self.asm.jump_if(Cond::Lt, Reg::R0, self.plan.strsize as i32, fine);
@@ -168,7 +171,7 @@ impl Gen<'_> {
         let mark = self.mark();
         let from = self.temp_str()?;
         self.string(expr, from)?;
-        self.null_is_empty(from);
+        self.null_is_empty(expr, from);
         let most = agg.key_fixed
             + (agg.key.iter().filter(|part| part.bytes.is_none()).count() as u32 - 1) * self.plan.str_bytes;
         let fits = self.asm.label();

@@ -33,11 +33,13 @@ pub(super) mod slot {
     pub const ADDRESS: i16 = -64;
     /// The speculation to free when the record is out.
     pub const RELEASE: i16 = -80;
-    pub const FIRST_HOLD: i16 = -88;
+    /// This thread's value of `THREADS` once it is known, in clauses that ask for it more than once.
+    pub const THREAD: i16 = -88;
+    pub const FIRST_HOLD: i16 = -96;
 }
 
 /// Slots for held values: with the entry function and the deepest routine the chain stays below 512 bytes.
-const HOLDS: i16 = 18;
+const HOLDS: i16 = 17;
 
 /// A value put aside.
 #[derive(Debug)]
@@ -78,8 +80,12 @@ pub(super) struct Func {
     pub span: Span,
     /// Has the function a frame in `R7`?
     pub frame: bool,
+    /// Is `slot::THREAD` in use?
+    pub keeps_thread: bool,
     /// Leaves the clause, `R0` set.
     pub leave: Label,
+    /// Where an inlined clause ends.
+    pub inlined: Option<Label>,
 }
 
 /// The table of source places that instructions are tagged with.
@@ -459,7 +465,18 @@ impl<'a> Gen<'a> {
         ] {
             self.asm.store(Size::DW, Reg::R7, field as i16, reg);
         }
-        self.asm.ret(super::fault::FAULTED);
+        self.answer(super::fault::FAULTED);
+    }
+
+    /// Leaves the clause.
+    pub fn answer(&mut self, value: i32) {
+        match self.f.inlined {
+            None => self.asm.ret(value),
+            Some(end) => {
+                self.asm.mov(Reg::R0, value);
+                self.asm.jump(end);
+            }
+        }
     }
 
     /// The function's state is new: a clause begins.
@@ -483,7 +500,9 @@ impl Func {
             action: 1,
             span,
             frame: false,
+            keeps_thread: false,
             leave,
+            inlined: None,
         }
     }
 }

@@ -15,6 +15,9 @@ use duotrace_core::ir::{Clause, Scope, StackSpec, SymbolKind, Ty};
 /// Room for temporaries while they are being counted.
 pub(super) const MEASURE_TEMPS: u32 = 1 << 20;
 
+/// Bytes of all tables together at most, whatever `aggsize` asks for: they are taken at once.
+const TABLES: u32 = 512 << 20;
+
 /// The control page: one mapped value.
 pub const CONTROL: MapId = MapId(0);
 /// Drop counters: one mapped value, [`Layout::drop_stride`] bytes for each CPU.
@@ -139,8 +142,10 @@ pub mod drops {
     pub const STACK: u32 = 6;
     /// Faults within ERROR clauses: nobody else is told of them.
     pub const ERROR_FAULT: u32 = 7;
+    /// Returns that the kernel did not trace: too many traced calls were under way.
+    pub const RETURNS: u32 = 8;
     /// Then one for each aggregation.
-    pub const AGGREGATIONS: u32 = 8;
+    pub const AGGREGATIONS: u32 = 9;
 }
 
 /// Offsets in a frame.
@@ -296,7 +301,7 @@ impl Layout {
             thread_strings: Vec::new(),
             aggs: Vec::new(),
             slot_stride: 0,
-            table_bytes: input.limits.aggsize.clamp(4096, 4 << 20) & !7,
+            table_bytes: (input.limits.aggsize & !7).clamp(4096, (TABLES / 2 / ncpu).max(4 << 20)),
             buckets: 0,
             drop_stride: 0,
             epids: Vec::new(),

@@ -267,6 +267,8 @@ pub struct SiteGroup {
     pub provider_pid: bool,
     /// Is the first user frame's return address at [rsp] (function entry)? For `ucaller` and `ustack`.
     pub at_entry: bool,
+    /// Attached as a session to the entries of functions, for what happens at their returns.
+    pub session: bool,
     /// A virtual probe's condition: where it is 0 nothing fired.
     pub condition: Option<Arc<Recipe>>,
     /// A virtual probe at a return that wants something of the entry; or the program at the entry that keeps it.
@@ -332,6 +334,18 @@ pub struct KernelOffsets {
     pub zone: Option<ZoneOffsets>,
     /// For `cwd`, `root`, `d_path()`.
     pub paths: Option<PathOffsets>,
+    /// For returns that are traced from the entry.
+    pub returns: Option<ReturnOffsets>,
+}
+
+/// What a session needs to know of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReturnOffsets {
+    /// BTF id of `bpf_session_is_return`.
+    pub is_return: u32,
+    /// `task->utask`, and in it how many traced calls are under way.
+    pub utask: u32,
+    pub depth: u32,
 }
 
 /// What leads from a task to its group, session and arguments.
@@ -389,6 +403,8 @@ pub struct Target {
     pub global_ctx: bool,
     /// Sign-extending moves, `gotol` and the rest of ISA v4 (6.6).
     pub isa_v4: bool,
+    /// Links of many uprobes run programs only for the threads of their process.
+    pub links_filter: bool,
     /// `session` keeps account of threads at `sched_switch`, for `vtimestamp`.
     pub watches_switches: bool,
     /// Offsets of kernel structures.
@@ -402,6 +418,7 @@ impl Target {
             ncpu,
             global_ctx: false,
             isa_v4: false,
+            links_filter: false,
             watches_switches: false,
             offsets: KernelOffsets::default(),
         }

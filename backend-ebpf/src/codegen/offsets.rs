@@ -3,8 +3,8 @@
 //! Reading that costs a few milliseconds, so it is worth it only for a
 //! script that asks for what needs it: [`KernelOffsets::wanted`].
 
-use super::{KernelOffsets, PathOffsets, ProcessOffsets, ZoneOffsets};
-use crate::btf::Btf;
+use super::{KernelOffsets, PathOffsets, ProcessOffsets, ReturnOffsets, ZoneOffsets};
+use crate::btf::{Btf, Kind};
 use duotrace_core::ir::{Builtin, ExprKind, Program, Subroutine};
 
 impl KernelOffsets {
@@ -54,7 +54,19 @@ impl KernelOffsets {
             process: process(btf),
             zone: zone(btf),
             paths: paths(btf),
+            returns: None,
         }
+    }
+}
+
+impl ReturnOffsets {
+    /// Those of a kernel that has sessions.
+    pub fn from_btf(btf: &Btf) -> Option<ReturnOffsets> {
+        Some(ReturnOffsets {
+            is_return: btf.find(&[Kind::Function], "bpf_session_is_return")?.id,
+            utask: at(btf, "task_struct", "utask")?,
+            depth: at(btf, "uprobe_task", "depth")?,
+        })
     }
 }
 

@@ -258,6 +258,19 @@ impl Gen<'_> {
 
     /// `R0 =` this thread's value of `THREADS`, or goes to `absent`.
     fn thread_value(&mut self, create: bool, absent: super::asm::Label) {
+        let known = self.asm.label();
+        if self.f.keeps_thread {
+            self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::THREAD);
+            self.asm.jump_if(Cond::Ne, Reg::R0, 0, known);
+        }
+        self.make_thread_value(create, absent);
+        if self.f.keeps_thread {
+            self.asm.store(Size::DW, Reg::R10, slot::THREAD, Reg::R0);
+            self.asm.bind(known);
+        }
+    }
+
+    fn make_thread_value(&mut self, create: bool, absent: super::asm::Label) {
         self.task();
         self.asm.mov(Reg::R2, Reg::R0);
         self.asm.load_map(Reg::R1, layout::THREADS);

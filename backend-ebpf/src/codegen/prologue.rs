@@ -7,7 +7,7 @@ use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, FRAMES_PER_CPU, VarPlace, control, drops, frame};
 use super::{Hook, Kept, PidFilter, ProbeIdentity, args::regs};
 use duotrace_core::diagnostic::Diag;
-use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Ty};
+use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Subroutine, Ty};
 
 /// What a clause function needs and does, found by looking at it once.
 struct Traits {
@@ -15,8 +15,19 @@ struct Traits {
     exits: bool,
 }
 
-/// The entry's stack: the frame's address.
-const FRAME_PTR: i16 = -16;
+/// The entry's stack: the frame's address, where an inlined clause has nothing.
+const FRAME_PTR: i16 = -72;
+
+/// `MAX_URETPROBE_DEPTH` (kernel/events/uprobes.c): traced calls of a thread whose returns are traced as well.
+const MOST_CALLS: i32 = 64;
+
+/// Where a clause's code is.
+enum Place {
+    /// In a function of its own.
+    Function(FuncId),
+    /// In the entry: a program's only clause needs no call, and finds its frame already looked up.
+    Entry,
+}
 
 impl Gen<'_> {
     /// Emits the whole program; gives what could not be lowered.
@@ -29,12 +40,16 @@ impl Gen<'_> {
         for id in &self.group.clauses {
             let Some(clause) = program.clauses.get(id.0 as usize) else { continue };
             let traits = self.traits(clause);
+            if self.group.clauses.len() == 1 {
+                functions.push((Place::Entry, *id, traits));
+                continue;
+            }
             let function = self.declare_clause(&format!("clause_{}", id.0));
             self.asm.enter(function);
             if let Err(diag) = self.clause(*id, clause, ArgMode::Probe, traits.frame) {
                 diags.push(*diag);
             }
-            functions.push((function, *id, traits));
+            functions.push((Place::Function(function), *id, traits));
         }
         let condition = match self.group.condition.clone().map(|recipe| self.condition(&recipe)).transpose() {
             Ok(condition) => condition,
@@ -44,9 +59,15 @@ impl Gen<'_> {
             }
         };
         self.asm.enter(entry);
-        match self.group.service {
-            Some(service) => self.service(service),
+        let done = match self.group.service {
+            Some(service) => {
+                self.service(service);
+                Ok(())
+            }
             None => self.entry(&functions, &error_functions, condition),
+        };
+        if let Err(diag) = done {
+            diags.push(*diag);
         }
         self.emit_routines();
         diags
@@ -62,21 +83,28 @@ impl Gen<'_> {
 
     fn entry(
         &mut self,
-        clauses: &[(FuncId, ClauseId, Traits)],
+        clauses: &[(Place, ClauseId, Traits)],
         errors: &[(FuncId, ClauseId)],
         condition: Option<FuncId>,
-    ) {
+    ) -> Res {
         let out = self.asm.label();
         self.asm.set_span(0);
         self.asm.mov(Reg::R6, Reg::R1);
         if self.group.hook != Hook::TestRun {
             self.unless_armed(out);
         }
+        if self.group.session {
+            self.only_returns(out)?;
+        }
         if let Some(cpu) = self.input.limits.cpu {
             self.asm.call(Helper::GetSmpProcessorId);
             self.asm.jump_if(Cond::Ne, Reg::R0, cpu as i32, out);
         }
-        if let PidFilter::Pid(pid) = self.group.filter {
+        // A link of many uprobes looks itself whose process it is.
+        let filtered = self.group.hook == Hook::Uprobe && self.input.target.links_filter;
+        if let PidFilter::Pid(pid) = self.group.filter
+            && !filtered
+        {
             self.pid();
             self.asm.jump_if(Cond::Ne, Reg::R0, pid as i32, out);
         }
@@ -96,12 +124,20 @@ impl Gen<'_> {
             self.asm.mov(Reg::R9, 0);
         }
         let release = self.asm.label();
-        for (function, id, traits) in clauses {
-            self.asm.mov(Reg::R1, Reg::R6);
-            self.asm.mov(Reg::R2, Reg::R9);
-            self.asm.mov(Reg::R3, Reg::R7);
-            self.asm.mov(Reg::R4, Reg::R8);
-            self.asm.call_func(*function);
+        for (place, id, traits) in clauses {
+            match place {
+                Place::Function(function) => {
+                    self.asm.mov(Reg::R1, Reg::R6);
+                    self.asm.mov(Reg::R2, Reg::R9);
+                    self.asm.mov(Reg::R3, Reg::R7);
+                    self.asm.mov(Reg::R4, Reg::R8);
+                    self.asm.call_func(*function);
+                }
+                Place::Entry => {
+                    let Some(clause) = self.input.program.clauses.get(id.0 as usize) else { continue };
+                    self.inline_clause(*id, clause, traits)?;
+                }
+            }
             if traits.exits {
                 self.asm.jump_if(Cond::Eq, Reg::R0, EXITED, release);
             }
@@ -119,6 +155,46 @@ impl Gen<'_> {
         }
         self.asm.bind(out);
         self.asm.ret(0);
+        Ok(())
+    }
+
+    /// A session runs at the entry too: there it only counts the return that will not be traced.
+    fn only_returns(&mut self, out: super::asm::Label) -> Res {
+        let Some(offsets) = self.input.target.offsets.returns else {
+            return self.unsupported(self.f.span, "a session");
+        };
+        let back = self.asm.label();
+        self.emit(Insn::call_kfunc(offsets.is_return as i32));
+        self.alu(Alu::And, Reg::R0, 0xff);
+        self.asm.jump_if(Cond::Ne, Reg::R0, 0, back);
+        self.asm.call(Helper::GetCurrentTaskBtf);
+        self.load_far(Size::DW, offsets.utask);
+        self.load_far(Size::W, offsets.depth);
+        self.asm.jump_if(Cond::Lt, Reg::R0, MOST_CALLS, out);
+        self.count_drop(drops::RETURNS);
+        self.asm.jump(out);
+        self.asm.bind(back);
+        Ok(())
+    }
+
+    /// The clause in place of a call: `R0 =` its answer, and where that may be a fault `R7` and `R9` as before it.
+    fn inline_clause(&mut self, id: ClauseId, clause: &Clause, traits: &Traits) -> Res {
+        let end = self.asm.label();
+        self.start_function(id, ArgMode::Probe, clause.span);
+        self.f.inlined = Some(end);
+        self.keep_arguments([Reg::R9, Reg::R7, Reg::R8]);
+        if traits.frame {
+            self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR);
+        }
+        self.clause_body(id, clause, traits.frame)?;
+        self.f.inlined = None;
+        self.asm.set_span(0);
+        self.asm.bind(end);
+        if traits.frame {
+            self.asm.load(Size::DW, Reg::R7, Reg::R10, slot::PROBE);
+            self.asm.load(Size::DW, Reg::R9, Reg::R10, slot::FRAME);
+        }
+        Ok(())
     }
 
     /// Goes to `out` where no probe is to fire.
@@ -183,6 +259,7 @@ impl Gen<'_> {
     /// Clause-local variables that some clause of the group uses begin as zeroes; `strtok` has no string.
     fn zero_locals(&mut self) {
         let mut used = std::collections::BTreeSet::new();
+        let mut tokens = false;
         // ERROR clauses run within the firing.
         let errors = self.input.errors.iter().flat_map(|errors| &errors.clauses);
         for id in self.group.clauses.iter().chain(errors) {
@@ -196,15 +273,22 @@ impl Gen<'_> {
                         used.insert(var.0);
                     }
                 }
+                ExprKind::Call(Subroutine::Strtok, _) => tokens = true,
                 _ => {}
             };
             clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut look));
             layout::walk_body(&clause.body, &mut look);
         }
+        used.retain(|id| matches!(self.plan.vars.get(*id as usize), Some(VarPlace::Local(_))));
+        if used.is_empty() && !tokens && !self.plan.uses_scratch {
+            return;
+        }
         // `frame_store` wants the frame in `R7`, which holds the probe here.
         self.asm.store(Size::DW, Reg::R10, FRAME_PTR - 8, Reg::R7);
         self.asm.load(Size::DW, Reg::R7, Reg::R10, FRAME_PTR);
-        self.frame_store_imm(self.plan.strtok_at, -1);
+        if tokens {
+            self.frame_store_imm(self.plan.strtok_at, -1);
+        }
         if self.plan.uses_scratch {
             self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
         }
@@ -226,22 +310,36 @@ impl Gen<'_> {
     /// Emits a clause function's body.
     pub fn clause(&mut self, id: ClauseId, clause: &Clause, args: ArgMode, framed: bool) -> Res {
         self.start_function(id, args, clause.span);
-        let leave = self.f.leave;
         self.asm.mov(Reg::R6, Reg::R1);
-        self.asm.store(Size::DW, Reg::R10, slot::FRAME, Reg::R2);
-        self.asm.store(Size::DW, Reg::R10, slot::PROBE, Reg::R3);
-        self.asm.store(Size::DW, Reg::R10, slot::COOKIE, Reg::R4);
-        self.f.frame = framed;
+        self.keep_arguments([Reg::R2, Reg::R3, Reg::R4]);
         if framed {
             self.asm.mov(Reg::R0, Reg::R2);
             self.array_lookup(layout::FRAMES);
-            self.asm.jump_if(Cond::Eq, Reg::R0, 0, leave);
+            self.asm.jump_if(Cond::Eq, Reg::R0, 0, self.f.leave);
             self.asm.mov(Reg::R7, Reg::R0);
-            if layout::allocates(clause) {
-                // Each clause has all of it. What one has left there stays for those of the same firing that take none:
-                // scripts keep `self->r = (struct x *)copyin(...)` for the next clause.
-                self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
-            }
+        }
+        self.clause_body(id, clause, framed)
+    }
+
+    /// Frame number, probe and upper half of the cookie go to where the clause looks for them.
+    fn keep_arguments(&mut self, from: [Reg; 3]) {
+        for (slot, reg) in [slot::FRAME, slot::PROBE, slot::COOKIE].into_iter().zip(from) {
+            self.asm.store(Size::DW, Reg::R10, slot, reg);
+        }
+    }
+
+    /// Predicate and actions: `R6` is the context, `R7` the frame if there is one.
+    fn clause_body(&mut self, id: ClauseId, clause: &Clause, framed: bool) -> Res {
+        let leave = self.f.leave;
+        self.f.frame = framed;
+        self.f.keeps_thread = self.asks_for_thread(clause) > 1;
+        if self.f.keeps_thread {
+            self.emit(Insn::st(Size::DW, Reg::R10, slot::THREAD, 0));
+        }
+        if framed && layout::allocates(clause) {
+            // Each clause has all of it. What one has left there stays for those of the same firing that take none:
+            // scripts keep `self->r = (struct x *)copyin(...)` for the next clause.
+            self.frame_store_imm(frame::SCRATCH_TOP as u32, 0);
         }
         let (early, late) = self.wants_clock(clause);
         if early {
@@ -252,7 +350,7 @@ impl Gen<'_> {
             let before = self.at(predicate.span);
             self.branch(predicate, body, true)?;
             self.at(before);
-            self.asm.ret(0);
+            self.answer(0);
             self.asm.bind(body);
         }
         if late {
@@ -265,11 +363,11 @@ impl Gen<'_> {
         self.body(&clause.body, clause)?;
         self.submit_record(id, clause);
         let result = if exits(&clause.body) { self.exit_result(&clause.body) } else { 0 };
-        self.asm.ret(result);
+        self.answer(result);
         // The verifier refuses code that nothing reaches.
-        if framed || has_aggregate(&clause.body) {
+        if (framed && self.f.inlined.is_none()) || has_aggregate(&clause.body) {
             self.asm.bind(leave);
-            self.asm.ret(0);
+            self.answer(0);
         }
         self.flush_faults();
         Ok(())
@@ -284,7 +382,7 @@ impl Gen<'_> {
         self.asm.load(Size::W, Reg::R1, Reg::R1, 0);
         let not = self.asm.label();
         self.asm.jump_if(Cond::Eq, Reg::R1, 0, not);
-        self.asm.ret(EXITED);
+        self.answer(EXITED);
         self.asm.bind(not);
         0
     }
@@ -315,6 +413,26 @@ impl Gen<'_> {
         self.alu(Alu::Mul, Reg::R1, self.plan.ncpu as i32);
         self.alu(Alu::Add, Reg::R0, Reg::R1);
         self.asm.store(Size::DW, Reg::R10, slot::BANK, Reg::R0);
+    }
+
+    /// How often a clause uses a thread-local variable that is no array.
+    fn asks_for_thread(&self, clause: &Clause) -> usize {
+        let mut count = 0;
+        let mut look = |expr: &Expr| {
+            let place = match &expr.kind {
+                ExprKind::Read(place) | ExprKind::AddressOf(place) | ExprKind::Assign { place, .. } => place,
+                // Read and written.
+                ExprKind::Update { place, .. } => place,
+                _ => return,
+            };
+            if let PlaceKind::Var { var, .. } = &place.kind {
+                let at = self.plan.vars.get(var.0 as usize);
+                count += usize::from(matches!(at, Some(VarPlace::Thread(_))));
+            }
+        };
+        clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut look));
+        layout::walk_body(&clause.body, &mut look);
+        count
     }
 
     fn traits(&self, clause: &Clause) -> Traits {

@@ -92,7 +92,7 @@ impl Gen<'_> {
                 self.asm.load(Size::DW, Reg::R1, Reg::R1, 0);
                 self.asm.jump_if(Cond::Ne, Reg::R1, 0, end);
                 self.asm.bind(bad);
-                self.asm.ret(0);
+                self.answer(0);
                 self.asm.bind(end);
             }
             Effect::Commit | Effect::Discard => {

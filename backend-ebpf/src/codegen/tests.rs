@@ -65,6 +65,7 @@ fn target() -> Target {
         ncpu: cpus::possible().expect("cpus").len() as u32,
         global_ctx: true,
         isa_v4: true,
+        links_filter: false,
         watches_switches: false,
         offsets: *OFFSETS
             .get_or_init(|| crate::btf::Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default()),
@@ -360,6 +361,7 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         task: None,
         service: None,
         at_entry: true,
+        session: false,
         condition: None,
         keep: None,
         looks_at: None,

@@ -34,6 +34,8 @@ pub struct PidSite {
     pub offset: u64,
     pub probe: PidProbe,
     pub cost: Cost,
+    /// Of a return: where its function is entered, if nothing but returns leave it and it does not call itself.
+    pub entry: Option<u64>,
 }
 
 impl PidSite {
@@ -266,6 +268,7 @@ impl Search<'_> {
             offset,
             probe,
             cost,
+            entry: None,
         });
         Ok(())
     }
@@ -313,8 +316,13 @@ impl Search<'_> {
             Err(_) => return Ok(()),
         };
         if returns {
+            let only = code.leaves.iter().all(|(_, leave)| *leave == Leave::Return);
+            let entry = (only && !code.recurses).then(|| code::entry_site(self.elf, f).offset);
             for &(at, leave) in &code.leaves {
                 self.at(f, PidProbe::Return(leave), at)?;
+                if let Some(site) = self.out.last_mut() {
+                    site.entry = entry;
+                }
             }
         }
         if let Some(at) = plain {

@@ -96,7 +96,7 @@ pub struct UserSite {
     pub at_entry: bool,
     /// A virtual probe's condition.
     pub condition: Option<Arc<Recipe>>,
-    /// Of a virtual probe at a return: where its function begins in the file.
+    /// Of a return: where its function is entered in the file, if it can be traced from there.
     pub returns_of: Option<u64>,
     /// What is kept of the function's entry, for `condition` and `args`.
     pub keep: Option<Keep>,

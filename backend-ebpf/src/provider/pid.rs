@@ -108,7 +108,7 @@ fn probes(pid: u32, sites: Vec<PidSite>) -> Vec<([String; 3], How)> {
             args: Arc::clone(args),
             at_entry: site.probe == PidProbe::Entry,
             condition: None,
-            returns_of: None,
+            returns_of: site.entry,
             keep: None,
             look: None,
         };

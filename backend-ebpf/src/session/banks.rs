@@ -68,13 +68,13 @@ impl Banks {
     ) -> Result<(), BackendError> {
         let index = id.0 as usize;
         if !self.fresh.get(index).copied().unwrap_or(false) {
-            self.gather(layout, control, symbols)?;
+            self.gather(layout, control, symbols, &mut Wanted { index, into, refused: None })?;
         }
         if let Some(fresh) = self.fresh.get_mut(index) {
             *fresh = false;
         }
         let Some(waiting) = self.waiting.get_mut(index) else { return Ok(()) };
-        for (key, words) in waiting.drain() {
+        for (key, words) in std::mem::take(waiting) {
             into.merge_partial(key, &words).map_err(|error| BackendError::new(error.to_string()))?;
         }
         Ok(())
@@ -86,6 +86,7 @@ impl Banks {
         layout: &Layout,
         control: &MappedArray,
         symbols: &SessionSymbols,
+        wanted: &mut Wanted<'_>,
     ) -> Result<(), BackendError> {
         if self.slots.is_none() && self.tables.is_none() {
             return Ok(());
@@ -96,7 +97,10 @@ impl Banks {
         rcu::synchronize().map_err(system)?;
         for cpu in 0..layout.ncpu {
             self.read_slots(layout, old, cpu);
-            self.read_table(layout, old, cpu, symbols);
+            self.read_table(layout, old, cpu, symbols, wanted);
+        }
+        if let Some(error) = wanted.refused.take() {
+            return Err(error);
         }
         self.fresh.iter_mut().for_each(|fresh| *fresh = true);
         Ok(())
@@ -117,7 +121,14 @@ impl Banks {
         slots.region().zero(base, layout.slot_stride as usize);
     }
 
-    fn read_table(&mut self, layout: &Layout, bank: u32, cpu: u32, symbols: &SessionSymbols) {
+    fn read_table(
+        &mut self,
+        layout: &Layout,
+        bank: u32,
+        cpu: u32,
+        symbols: &SessionSymbols,
+        wanted: &mut Wanted<'_>,
+    ) {
         let Some(tables) = &self.tables else { return };
         let base = layout.table_index(bank, cpu) as usize * tables.stride();
         let taken = tables.load(base).unwrap_or(0);
@@ -147,10 +158,29 @@ impl Banks {
                         value.canonical(symbols)
                     })
                     .collect();
-                merge(waiting, &plan.func, key, &entry.value);
+                match index == wanted.index {
+                    true => wanted.merge(key, &entry.value),
+                    false => merge(waiting, &plan.func, key, &entry.value),
+                }
             },
         );
         tables.region().zero(base, decode::used_bytes(layout, taken) as usize);
+    }
+}
+
+/// The aggregation that is asked for: its values need not wait. A million keys are not kept twice.
+struct Wanted<'a> {
+    index: usize,
+    into: &'a mut Aggregation,
+    refused: Option<BackendError>,
+}
+
+impl Wanted<'_> {
+    fn merge(&mut self, key: Key, words: &[u64]) {
+        let words: Vec<i64> = words.iter().map(|word| word.cast_signed()).collect();
+        if let Err(error) = self.into.merge_partial(key, &words) {
+            self.refused.get_or_insert_with(|| BackendError::new(error.to_string()));
+        }
     }
 }
 

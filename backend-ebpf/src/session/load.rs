@@ -4,7 +4,7 @@ use super::plan::Attach;
 use super::system;
 use crate::btf::{self, Btf};
 use crate::codegen::layout;
-use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, SiteGroup, Target};
+use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, ReturnOffsets, SiteGroup, Target};
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
@@ -20,16 +20,24 @@ pub type Maps = BTreeMap<u32, Map>;
 pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> Result<Target, BackendError> {
     let ncpu = cpus::possible().map_err(system)?.len() as u32;
     // A few milliseconds, so only for scripts that gain from it.
-    let offsets = match KernelOffsets::wanted(program)
+    let mut offsets = match KernelOffsets::wanted(program)
         || groups.iter().any(|group| group.task.is_some() || group.looks_at.is_some())
     {
         true => Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default(),
         false => KernelOffsets::default(),
     };
+    if groups.iter().any(|group| group.session) {
+        offsets.returns = Btf::vmlinux().and_then(ReturnOffsets::from_btf);
+    }
     Ok(Target {
         ncpu,
         global_ctx: release().is_some_and(|release| release >= (6, 8)),
         isa_v4: features.has(Feature::IsaV4),
+        // Before, they looked at the thread rather than the process (46ba0e49b642 "bpf: fix multi-uprobe PID filtering
+        // logic"); asked for only where a uprobe wants it.
+        links_filter: release().is_some_and(|release| release >= (6, 10))
+            && groups.iter().any(|group| group.hook == Hook::Uprobe)
+            && features.has(Feature::UprobeMulti),
         watches_switches: offsets.pid.is_some() && features.has(Feature::TaskStorage),
         offsets,
     })
@@ -40,6 +48,14 @@ fn release() -> Option<(u32, u32)> {
     let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
     let mut numbers = text.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Bytes of the ring of a script that makes no records: faults go through it.
+const FAULTS_ONLY: u32 = 256 << 10;
+
+/// Does any clause make records?
+fn makes_records(program: &Program) -> bool {
+    program.clauses.iter().any(|clause| !clause.record.actions.is_empty())
 }
 
 /// Do only BEGIN, END, ERROR and timers fire? Then there are never many records at once.
@@ -62,10 +78,14 @@ pub fn limits(program: &Program, options: &Options) -> Limits {
     let bytes = |option| u32::try_from(options.number(option)).unwrap_or(u32::MAX);
     Limits {
         // The kernel makes a ring of at most 2 GB; more than a quarter of that nobody has to spare.
-        bufsize: match options.is_set(opt::BUFSIZE) || !is_leisurely(program) {
+        bufsize: match options.is_set(opt::BUFSIZE) {
             true => bytes(opt::BUFSIZE).clamp(64 << 10, 512 << 20),
             // Every page of it counts as ours.
-            false => 1 << 20,
+            false if !makes_records(program) => FAULTS_ONLY,
+            false if is_leisurely(program) => 1 << 20,
+            // All processors share it.
+            false => bytes(opt::BUFSIZE)
+                .saturating_mul(cpus::possible().map_or(1, |cpus| cpus.len().min(8)) as u32),
         },
         aggsize: bytes(opt::AGGSIZE),
         dynvarsize: bytes(opt::DYNVARSIZE),
@@ -136,9 +156,10 @@ pub fn create_maps(defs: &[MapDef], maps: &mut Maps) -> Result<(), BackendError>
     Ok(())
 }
 
-fn kind(hook: Hook, attach: Option<&Attach>, features: &Features) -> Result<Kind, BackendError> {
-    Ok(match hook {
+fn kind(group: &SiteGroup, attach: Option<&Attach>, features: &Features) -> Result<Kind, BackendError> {
+    Ok(match group.hook {
         Hook::Kprobe => features.kprobe_kind(),
+        Hook::Uprobe if group.session => Kind::UprobeSession,
         Hook::Uprobe => features.uprobe_kind(),
         Hook::PerfEvent => Kind::PerfEvent,
         Hook::TestRun | Hook::SysEnter | Hook::SysExit | Hook::RawTracepoint => Kind::RawTracepoint,
@@ -177,7 +198,7 @@ pub fn load_programs(
             .with_maps(|id| maps.get(&id.0).map(Map::raw_fd))
             .map_err(|id| BackendError::new(format!("internal error: no map {}", id.0)))?;
         let spec = ProgSpec {
-            kind: kind(group.hook, attach.get(program.group), features)?,
+            kind: kind(group, attach.get(program.group), features)?,
             name: &program.name,
             insns: &insns,
             functions: &program.code.functions,

@@ -1,15 +1,17 @@
 //! The eBPF backend: finds probes, loads programs, runs them.
 //!
 //! `plan` decides which programs a script needs, `load` makes them and their maps, `running` starts, polls and
-//! stops, `banks` reads aggregations, `later` attaches to processes that start while it runs, for which
+//! stops, `returns` says which returns can be traced from the entry, `cost` what it all costs, `banks` reads aggregations, `later` attaches to processes that start while it runs, for which
 //! `gate` makes them wait.
 
 mod banks;
 mod copyout;
+mod cost;
 mod gate;
 mod later;
 mod load;
 mod plan;
+mod returns;
 mod running;
 mod switches;
 mod symbols;

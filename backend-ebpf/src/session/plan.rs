@@ -1,12 +1,13 @@
 //! From clauses and their probes to as few BPF programs as can serve them, and where each is attached.
 
+use super::returns::Returns;
 use crate::codegen::layout::{walk, walk_body};
 use crate::codegen::{ArgSource, ErrorProbe, Hook, Kept, PidFilter, ProbeIdentity, Service, SiteGroup};
 use crate::kernel::link::{KernelSite, Site};
 use crate::kernel::perf_event::{Counter, Rate};
 use crate::provider::{self, How, Keep, Known, UserSite, usdt};
 use crate::symbols::recipe::{LookWhen, Recipe};
-use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program, Ty};
+use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program};
 use duotrace_core::probe::ProbeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -86,10 +87,11 @@ pub struct Plan {
     /// Functions and values whose words in `layout::KEPT` are taken.
     kept: Vec<(String, Arc<Recipe>)>,
     /// Does the script want stacks of processes?
-    walks_stacks: bool,
     probes: Vec<BTreeSet<ProbeId>>,
     /// Arguments that each clause reads.
     used: Vec<BTreeSet<usize>>,
+    /// How returns are traced.
+    returns: Returns,
     /// Does some probe tell of waits for locks?
     waits: bool,
     /// USDT probes that are attached in every process: the first process's number stands for all.
@@ -106,12 +108,13 @@ struct Wanted<'a> {
 
 impl Plan {
     /// Plans a script. `known` knows every probe that the program names.
-    pub fn new<'a>(program: &Program, known: &dyn Fn(ProbeId) -> Option<&'a Known>) -> Plan {
-        let mut plan = Plan {
-            used: program.clauses.iter().map(used_args).collect(),
-            walks_stacks: walks_stacks(program),
-            ..Plan::default()
-        };
+    pub fn new<'a>(
+        program: &Program,
+        known: &dyn Fn(ProbeId) -> Option<&'a Known>,
+        returns: Returns,
+    ) -> Plan {
+        let used = program.clauses.iter().map(used_args).collect();
+        let mut plan = Plan { used, returns, ..Plan::default() };
         let mut wanted: Vec<Wanted<'_>> = Vec::new();
         let mut by_probe: HashMap<ProbeId, usize> = HashMap::new();
         let mut by_point: Vec<(Arc<usdt::Point>, usize)> = Vec::new();
@@ -155,7 +158,14 @@ impl Plan {
             plan.serve(Service::WaitEnded, "contention_end");
         }
         plan.identify();
+        // What the pid provider finds later is traced where it returns: of a process that runs, not all is known.
+        plan.returns.settle();
         plan
+    }
+
+    /// The probes of a group.
+    pub fn probes(&self, group: usize) -> impl Iterator<Item = ProbeId> {
+        self.probes.get(group).into_iter().flatten().copied()
     }
 
     /// Adds a program without clauses.
@@ -173,6 +183,7 @@ impl Plan {
             errno: false,
             provider_pid: false,
             at_entry: false,
+            session: false,
             condition: None,
             looks_at: None,
             keep: None,
@@ -279,8 +290,12 @@ impl Plan {
                 }
             }
             How::Pid { pid, sites } => {
+                let reads_offset = clauses
+                    .iter()
+                    .any(|id| self.used.get(id.0 as usize).is_none_or(|used| used.contains(&0)));
+                let at_return = !reads_offset && self.returns.allow(*pid, clauses, sites);
                 for site in sites {
-                    self.uprobe(site, clauses, Some(*pid), false, id);
+                    self.uprobe(site, clauses, Some(*pid), false, at_return, id);
                 }
             }
             How::Usdt { pid, point } => {
@@ -288,7 +303,11 @@ impl Plan {
                 for site in &point.sites {
                     match site.look {
                         Some(when) => self.look(point, site, when, clauses, pid, id),
-                        None => self.uprobe(site, clauses, pid, true, id),
+                        // A walk of frames ends at the return address that is put in.
+                        None => {
+                            let at_return = site.returns_of.is_some() && !self.returns.stacks_are_seen();
+                            self.uprobe(site, clauses, pid, true, at_return, id);
+                        }
                     }
                 }
             }
@@ -309,11 +328,9 @@ impl Plan {
         clauses: &[ClauseId],
         pid: Option<u32>,
         provider_pid: bool,
+        at_return: bool,
         id: ProbeId,
     ) {
-        // The kernel single-steps `ret`, which costs many times what its own way to see a return does; but that one puts
-        // another return address on the stack, at which a walk of frames ends.
-        let at_return = site.returns_of.is_some() && !self.walks_stacks;
         let keep = site.keep.as_ref().map(|keep| self.keep(keep, &site.path, pid, id));
         let key = Key {
             hook: Hook::Uprobe,
@@ -334,7 +351,8 @@ impl Plan {
             let place = Site {
                 offset: if at_return { site.returns_of.unwrap_or(site.offset) } else { site.offset },
                 ref_ctr_offset: site.semaphore,
-                cookie: u64::from(site.within) << 32 | u64::from(id.0),
+                // Which return it was is not known then.
+                cookie: u64::from(if at_return { 0 } else { site.within }) << 32 | u64::from(id.0),
             };
             // All returns of a function are one place then.
             if !at_return || !sites.contains(&place) {
@@ -475,6 +493,7 @@ impl Plan {
                     errno: false,
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,
+                    session: key.hook == Hook::Uprobe && key.at_return && self.returns.has_sessions(),
                     condition: key.condition.clone(),
                     keep: key.keep,
                     looks_at: key.looks_at,
@@ -500,13 +519,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// Does any record or key hold a stack of a process?
-fn walks_stacks(program: &Program) -> bool {
-    let fields = program.clauses.iter().flat_map(|clause| &clause.record.fields).map(|field| field.ty);
-    let keys = program.aggregations.iter().flat_map(|agg| &agg.key).copied();
-    fields.chain(keys).any(|ty| matches!(ty, Ty::Stack(spec) if spec.user))
 }
 
 /// Which `argN` a clause reads.

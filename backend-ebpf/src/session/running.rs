@@ -2,9 +2,11 @@
 
 use super::banks::Banks;
 use super::copyout::{self, Write};
+use super::cost::{self, Costs};
 use super::later::Later;
 use super::load::{self, Maps};
 use super::plan::{Attach, Plan, Ticks};
+use super::returns::Returns;
 use super::switches::Switches;
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
@@ -33,8 +35,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How long to wait before looking at the ring's fill again.
-const SLICE: Duration = Duration::from_millis(100);
+/// How long to wait before looking at the ring's fill again: records do not wake anybody. At a million records a second
+/// and bytes in the tens this is less than the smallest ring takes.
+const SLICE: Duration = Duration::from_millis(40);
+/// The same while records come.
+const BUSY_SLICE: Duration = Duration::from_millis(5);
 
 /// How far a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +53,7 @@ enum State {
 #[derive(Debug)]
 pub struct Running {
     // Links go first, so that nothing fires into what is torn down.
-    links: Vec<Link>,
+    links: Vec<(usize, Link)>,
     switches: Option<Switches>,
     pub(super) program: Program,
     pub(super) plan: Plan,
@@ -80,6 +85,8 @@ pub struct Running {
     /// Offset of `task_struct.pid`, where the script needs any.
     task_pid: Option<u32>,
     tables: Option<Tables>,
+    /// `-x explain`, `-x cpulimit`.
+    costs: Option<Costs>,
     threads: Option<Threads>,
     /// `-x cpu`.
     cpu: Option<u32>,
@@ -107,7 +114,8 @@ impl Running {
         known: &Shelf<Known>,
         features: &Features,
     ) -> Result<(), LoadError> {
-        let plan = Plan::new(program, &|id: ProbeId| known.get((id.0 as usize).checked_sub(1)?));
+        let known_probe = |id: ProbeId| known.get((id.0 as usize).checked_sub(1)?);
+        let plan = Plan::new(program, &known_probe, Returns::default());
         let input = Input {
             program,
             groups: &plan.groups,
@@ -130,7 +138,9 @@ impl Running {
         features: &Rc<Features>,
     ) -> Result<Running, LoadError> {
         let shelf = &known;
-        let plan = Plan::new(program, &|id: ProbeId| shelf.get((id.0 as usize).checked_sub(1)?));
+        let held = config.children.iter().map(|child| child.pid().cast_unsigned());
+        let returns = Returns::new(program, options, features, held.collect());
+        let plan = Plan::new(program, &|id: ProbeId| shelf.get((id.0 as usize).checked_sub(1)?), returns);
         load::check_probes(&plan.attach, options)?;
         let input = Input {
             program,
@@ -198,6 +208,7 @@ impl Running {
             state: State::Loaded,
             later,
             tables,
+            costs: Costs::new(options).map_err(system)?,
             threads,
             refused: 0,
             cpu: load::limits(program, options).cpu,
@@ -209,7 +220,8 @@ impl Running {
         if self.switches.is_none() {
             self.switches = Switches::start(&self.maps, self.task_pid)?;
         }
-        for (prog, attach) in self.progs.iter().zip(&self.plan.attach).skip(from) {
+        for (group, (prog, attach)) in self.progs.iter().zip(&self.plan.attach).enumerate().skip(from) {
+            let mut keep = |link: Link| self.links.push((group, link));
             match attach {
                 Attach::Begin | Attach::End => {}
                 Attach::Timers(wanted) if timers => {
@@ -223,38 +235,43 @@ impl Running {
                                 Ticks::Clock(rate) => link::attach_cpu_clock(prog, rate, *cpu, cookie),
                                 Ticks::Counter(counter) => link::attach_counter(prog, counter, *cpu, cookie),
                             };
-                            self.links.push(link.map_err(system)?);
+                            keep(link.map_err(system)?);
                         }
                     }
                 }
                 Attach::Timers(_) => {}
                 _ if timers => {}
                 Attach::SysEnter => {
-                    self.links.push(link::attach_raw_tracepoint(prog, "sys_enter", 0).map_err(system)?);
+                    keep(link::attach_raw_tracepoint(prog, "sys_enter", 0).map_err(system)?);
                 }
                 Attach::SysExit => {
-                    self.links.push(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
+                    keep(link::attach_raw_tracepoint(prog, "sys_exit", 0).map_err(system)?);
                 }
                 Attach::Kprobes { at_return, sites } => {
                     if prog.kind() == Kind::Kprobe {
                         sys::raise_file_limit();
                     }
-                    self.links.extend(link::attach_kprobes(prog, sites, *at_return).map_err(system)?);
+                    link::attach_kprobes(prog, sites, *at_return)
+                        .map_err(system)?
+                        .into_iter()
+                        .for_each(&mut keep);
                 }
                 Attach::BtfTracepoint(_) | Attach::Function { .. } => {
-                    self.links.push(link::attach_btf(prog, 0).map_err(system)?);
+                    keep(link::attach_btf(prog, 0).map_err(system)?);
                 }
                 Attach::RawTracepoint(name) => {
-                    self.links.push(link::attach_raw_tracepoint(prog, name, 0).map_err(system)?);
+                    keep(link::attach_raw_tracepoint(prog, name, 0).map_err(system)?);
                 }
                 Attach::Uprobes { pid, files, at_return } => {
                     if prog.kind() == Kind::Uprobe {
                         sys::raise_file_limit();
                     }
+                    // A session is at both ends.
+                    let at_return = *at_return && prog.kind() != Kind::UprobeSession;
                     for (path, sites) in files {
-                        match link::attach_uprobes_if_possible(prog, path, sites, *at_return, *pid) {
+                        match link::attach_uprobes_if_possible(prog, path, sites, at_return, *pid) {
                             Ok((links, refused)) => {
-                                self.links.extend(links);
+                                links.into_iter().for_each(&mut keep);
                                 self.refused += refused;
                             }
                             // The process has ended meanwhile, perhaps with its files: nothing fires there any more.
@@ -383,6 +400,13 @@ impl Running {
                     drops::SPECULATION_BUSY => DropKind::SpeculationBusy,
                     drops::NESTED => DropKind::Nested,
                     drops::STACK => DropKind::StackStringOverflow,
+                    drops::RETURNS => {
+                        let text = format!(
+                            "{count} returns on CPU {cpu} were not traced: more than 64 traced calls were under way in a thread (-x retsites traces them)"
+                        );
+                        sink.event(Event::Warning(text));
+                        continue;
+                    }
                     drops::ERROR_FAULT => {
                         sink.event(Event::Warning(format!("{count} faults in ERROR clauses on CPU {cpu}")));
                         continue;
@@ -429,7 +453,13 @@ impl Running {
 
     /// Waits for something to happen: `Ok(true)` when a signal came.
     fn wait(&self, timeout: Duration) -> Result<bool, BackendError> {
-        let mut fds: Vec<BorrowedFd<'_>> = vec![self.ring.as_fd()];
+        // A ring that holds records is readable at once and would keep us from waiting.
+        let busy = self.ring.pending() > 0;
+        let timeout = if busy { timeout.min(BUSY_SLICE) } else { timeout };
+        let mut fds: Vec<BorrowedFd<'_>> = Vec::new();
+        if !busy {
+            fds.push(self.ring.as_fd());
+        }
         let running = |pid: i32| !self.ended.contains(&pid.cast_unsigned());
         fds.extend(self.children.iter().filter(|child| running(child.pid())).map(Child::pidfd));
         fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
@@ -466,6 +496,17 @@ impl Running {
                 self.symbols.remember(pid.cast_unsigned());
             }
             tables.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
+        }
+    }
+
+    /// Takes away the dearest probes where all together cost more than `-x cpulimit` allows.
+    fn guard(&mut self, sink: &mut dyn Sink) {
+        let Some(costs) = &mut self.costs else { return };
+        let known = &self.known;
+        let named = |group| cost::name(&self.plan, known, group);
+        if let Some((group, text)) = costs.exceeded(&self.progs, &self.plan.attach, &named) {
+            self.links.retain(|(of, _)| *of != group);
+            sink.event(Event::Warning(text));
         }
     }
 
@@ -521,6 +562,9 @@ impl Session for Running {
         self.fire(&Attach::Begin)?;
         self.arm(true);
         self.attach(0, true)?;
+        if let Some(costs) = &mut self.costs {
+            costs.start();
+        }
         if !self.is_exiting() {
             self.attend(true);
             self.children.iter_mut().for_each(Child::resume);
@@ -537,6 +581,7 @@ impl Session for Running {
         loop {
             self.look_for_more(sink);
             self.note_processes(sink);
+            self.guard(sink);
             if self.is_exiting() && !self.exit_seen {
                 self.deliver(sink);
                 return Ok(());
@@ -573,6 +618,9 @@ impl Session for Running {
         self.state = State::Stopped;
         self.arm(false);
         rcu::synchronize().map_err(system)?;
+        if let Some(costs) = &mut self.costs {
+            costs.stop();
+        }
         self.deliver(sink);
         if started {
             self.fire(&Attach::End)?;
@@ -592,6 +640,12 @@ impl Session for Running {
 
     fn symbols(&mut self) -> &mut dyn Symbols {
         &mut self.symbols
+    }
+
+    fn explain(&self) -> Option<String> {
+        let known = &self.known;
+        let named = |group| cost::name(&self.plan, known, group);
+        Some(self.costs.as_ref()?.explain(&self.progs, &self.plan.attach, &self.image, &named))
     }
 
     fn listing(&self, sources: &SourceMap) -> Option<String> {

@@ -53,6 +53,8 @@ pub struct Code {
     pub starts: Vec<u64>,
     /// The instructions that leave the function, in order.
     pub leaves: Vec<(u64, Leave)>,
+    /// Does it call itself?
+    pub recurses: bool,
     /// Calls of functions whose addresses lie in memory.
     pub pointer_calls: Vec<PointerCall>,
 }

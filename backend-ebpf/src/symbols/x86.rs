@@ -58,6 +58,7 @@ pub(super) fn disassemble(bytes: &[u8], vaddr: u64, own_part: &dyn Fn(u64) -> bo
         };
         match instruction.flow_control() {
             FlowControl::Return => code.leaves.push((at, Leave::Return)),
+            FlowControl::Call => code.recurses |= instruction.near_branch_target() == vaddr,
             FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch => {
                 let target = instruction.near_branch_target();
                 let inside = target.wrapping_sub(vaddr) < bytes.len() as u64;
@@ -132,6 +133,10 @@ mod tests {
         assert_eq!(code.starts, [0, 1, 3, 4, 9, 12, 19, 22]);
         let want = [(3, Leave::Return), (4, Leave::TailJump), (9, Leave::TailJump), (22, Leave::TailJump)];
         assert_eq!(code.leaves, want);
+        assert!(!code.recurses);
+        // nop; call to the nop; ret
+        let code = disassemble(&[0x90, 0xe8, 0xfa, 0xff, 0xff, 0xff, 0xc3], 0x1000, &|_| false).unwrap();
+        assert!(code.recurses);
         assert_eq!(disassemble(&[0x90, 0x06], 0, &|_| false), Err(1));
     }
 }

@@ -60,6 +60,7 @@ pub fn run(
         errno: false,
         provider_pid: false,
         at_entry: false,
+        session: false,
         guard: Vec::new(),
         condition: None,
         keep: None,

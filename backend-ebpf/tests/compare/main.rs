@@ -96,8 +96,14 @@ fn random_programs_do_the_same_in_kernel_and_interpreter() {
     for seed in first..first + count {
         let (program, errors) = Generator::new(seed, process.memory).program();
         let mut random = Random::new(seed ^ 0x5555);
-        let target =
-            Target { ncpu, global_ctx: true, isa_v4: random.one_in(2), watches_switches: false, offsets };
+        let target = Target {
+            ncpu,
+            global_ctx: true,
+            isa_v4: random.one_in(2),
+            links_filter: false,
+            watches_switches: false,
+            offsets,
+        };
         let firings: Vec<Vec<u64>> =
             (0..3).map(|_| (0..4).map(|_| random.number() as u64).collect()).collect();
         match compare(&program, errors, &process, target, &firings) {

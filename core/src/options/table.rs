@@ -26,6 +26,8 @@ pub enum Kind {
     Number(RangeInclusive<u64>),
     /// A frequency or an interval.
     Rate,
+    /// Hundredths, with or without the sign.
+    Percent,
     /// A processor's number, or all.
     Cpu,
     /// One of some words.
@@ -41,7 +43,7 @@ pub enum Kind {
     List,
 }
 
-use Kind::{Attributes, Cpu, Flag, List, Number, OptionalWord, Rate, Size, Text, Version, Word};
+use Kind::{Attributes, Cpu, Flag, List, Number, OptionalWord, Percent, Rate, Size, Text, Version, Word};
 
 const G: u64 = 1 << 30;
 const TERA: u64 = 1 << 50;
@@ -92,6 +94,7 @@ options! {
     CPPHDRS "cpphdrs" Flag, 0, no, "names included files (-H)";
     CPPPATH "cpppath" Text, 0, no, "path of the C preprocessor";
     CPU "cpu" Cpu, u64::MAX, yes, "traces one processor only";
+    CPULIMIT "cpulimit" Percent, 0, yes, "the most that probes may take of a processor: the dearest are disabled beyond";
     CTYPES "ctypes" Text, 0, no, "where C types are written to";
     DEBUG "debug" Flag, 0, no, "debugging messages";
     DEFAULTARGS "defaultargs" Flag, 0, yes, "missing macro arguments are 0 or empty";
@@ -105,6 +108,7 @@ options! {
     ENCODING "encoding" Word(&["ascii", "utf8"]), 0, yes, "characters of bars";
     ERRTAGS "errtags" Flag, 0, no, "error messages with their tag";
     EVALTIME "evaltime" Word(&["exec", "preinit", "postinit", "main"]), 0, yes, "when probes of a -c command are looked for";
+    EXPLAIN "explain" Flag, 0, no, "says at the end what each probe cost";
     FLOWINDENT "flowindent" Flag, 0, yes, "indents by entry and return (-F)";
     GRABANON "grabanon" Flag, 0, yes, "claims anonymous state";
     INCDIR "incdir" List, 0, no, "a directory for the C preprocessor (-I)";
@@ -120,9 +124,9 @@ options! {
     LINKTYPE "linktype" Word(&["elf", "dof"]), 0, no, "what -G writes";
     LOCKMEM "lockmem" OptionalWord, 0, no, "limit of locked memory";
     MAXFRAMES "maxframes" Number(1..=FRAMES), 127, yes, "most frames of a stack";
+    MAXPROBES "maxprobes" Number(1..=10_000_000), 10_000, yes, "most places in programs or the kernel that a script is attached to";
     NOLIBS "nolibs" Flag, 0, no, "no D libraries";
     NORESOLVE "noresolve" Flag, 0, yes, "addresses are not shown as symbols";
-    MAXPROBES "maxprobes" Number(1..=10_000_000), 10_000, yes, "most places in programs or the kernel that a script is attached to";
     NSPEC "nspec" Number(1..=1024), 1, yes, "number of speculations";
     OFORMAT "oformat" Word(&["text", "json"]), 0, no, "form of the output";
     PGMAX "pgmax" Number(0..=u32::MAX as u64), 8, no, "how many processes are kept open";
@@ -132,6 +136,7 @@ options! {
     QUIET "quiet" Flag, 0, yes, "only what the script prints (-q)";
     QUIETRESIZE "quietresize" Flag, 0, yes, "buffers are made smaller silently";
     RAWBYTES "rawbytes" Flag, 0, yes, "trace() shows bytes, never text";
+    RETSITES "retsites" Flag, 0, yes, "returns are traced at the returning instructions only";
     SCRATCHSIZE "scratchsize" Size(8..=1 << 20), 4096, yes, "bytes of scratch memory of one firing";
     SETENV "setenv" List, 0, no, "a variable in the environment of the -c command";
     SPECSIZE "specsize" Size(0..=TERA), 32 << 10, yes, "bytes of a speculation";

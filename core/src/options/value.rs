@@ -46,6 +46,10 @@ pub(super) fn parse(kind: &Kind, value: Option<&str>) -> Result<Value, OptionErr
             let n = integer(text).ok_or(bad)?;
             if range.contains(&n) { Ok(Value::Number(n)) } else { Err(bad) }
         }
+        (Kind::Percent, Some(text)) => {
+            let n = integer(text.strip_suffix('%').unwrap_or(text)).ok_or(bad)?;
+            if n > 0 { Ok(Value::Number(n)) } else { Err(bad) }
+        }
         (Kind::Rate, Some(text)) => rate(text).map(Value::Number).ok_or(bad),
         (Kind::Cpu, Some("all" | "*" | "-1")) => Ok(Value::Number(u64::MAX)),
         (Kind::Cpu, Some(text)) => text.parse::<u32>().map(|n| Value::Number(n as u64)).map_err(|_| bad),

@@ -9,7 +9,7 @@
 use super::super::asm::Label;
 use super::super::context::Gen;
 use super::super::insn::{Alu, Atomic, Cond, Insn, Reg, Size};
-use super::super::layout::{self, drops, frame};
+use super::super::layout::{drops, frame};
 
 /// Offset of the chain heads.
 pub(in super::super) const HEADS: u32 = 64;
@@ -26,9 +26,7 @@ const MULTIPLIER: i64 = 0x9e37_79b9_7f4a_7c15_u64 as i64;
 const TAG: i16 = -16;
 const VALUE: i16 = -24;
 const HEAD: i16 = -40;
-const FRAME: i16 = -48;
-const TABLE: i16 = -56;
-const COUNT: i16 = -64;
+const COUNT: i16 = -48;
 
 /// Words of a key that are compared in line.
 const INLINE_WORDS: i32 = 8;
@@ -46,16 +44,13 @@ impl Gen<'_> {
         // R6 key words, R7 key, R8 table, R9 entry.
         self.asm.mov(Reg::R6, Reg::R2);
         self.asm.jump_if(Cond::Gt, Reg::R6, most, out);
-        self.asm.store(Size::DW, Reg::R10, FRAME, Reg::R1);
-        self.asm.store(Size::DW, Reg::R10, TABLE, Reg::R4);
+        self.asm.jump_if(Cond::Eq, Reg::R1, 0, out);
+        self.asm.jump_if(Cond::Eq, Reg::R4, 0, out);
         self.asm.store(Size::DW, Reg::R10, VALUE, Reg::R3);
-        self.asm.mov(Reg::R9, Reg::R4);
-        self.lookup_element(layout::FRAMES, Reg::R1, out);
-        self.asm.mov(Reg::R7, Reg::R0);
+        self.asm.mov(Reg::R7, Reg::R1);
         self.asm.store(Size::DW, Reg::R7, frame::RESULT as i16, Reg::R6);
         self.alu(Alu::Add, Reg::R7, plan.key_at as i32);
-        self.lookup_element(layout::AGGS, Reg::R9, out);
-        self.asm.mov(Reg::R8, Reg::R0);
+        self.asm.mov(Reg::R8, Reg::R4);
 
         // Hash: multiply, fold the upper half down, word by word.
         let (hash, hashed) = (self.asm.label(), self.asm.label());
@@ -118,8 +113,9 @@ impl Gen<'_> {
             self.asm.jump_if(Cond::Eq, Reg::R6, INLINE_WORDS, found);
             let equal = self.routine(super::Routine::KeyEqual);
             self.asm.store(Size::DW, Reg::R10, COUNT, Reg::R5);
-            self.asm.load(Size::DW, Reg::R1, Reg::R10, FRAME);
-            self.asm.load(Size::DW, Reg::R2, Reg::R10, TABLE);
+            self.asm.mov(Reg::R1, Reg::R7);
+            self.alu(Alu::Sub, Reg::R1, plan.key_at as i32);
+            self.asm.mov(Reg::R2, Reg::R8);
             self.asm.mov(Reg::R3, Reg::R9);
             self.asm.call_func(equal);
             self.asm.load(Size::DW, Reg::R5, Reg::R10, COUNT);
@@ -220,13 +216,14 @@ impl Gen<'_> {
     pub(super) fn emit_key_equal(&mut self) {
         let out = self.asm.label();
         let last_entry = self.plan.table_bytes.saturating_sub(ENTRY + self.plan.key_bytes) as i32;
-        self.enter_frame(&[Reg::R8, Reg::R9], out);
+        self.asm.jump_if(Cond::Eq, Reg::R1, 0, out);
+        self.asm.jump_if(Cond::Eq, Reg::R2, 0, out);
+        self.asm.mov(Reg::R7, Reg::R1);
         self.alu(Alu::Add, Reg::R7, self.plan.key_at as i32);
         self.key_words();
-        self.lookup_element(layout::AGGS, Reg::R8, out);
-        self.asm.jump_if(Cond::Gt, Reg::R9, last_entry, out);
-        self.asm.mov(Reg::R1, Reg::R0);
-        self.alu(Alu::Add, Reg::R1, Reg::R9);
+        self.asm.jump_if(Cond::Gt, Reg::R3, last_entry, out);
+        self.asm.mov(Reg::R1, Reg::R2);
+        self.alu(Alu::Add, Reg::R1, Reg::R3);
         self.compare_words((self.plan.key_bytes / 8) as i32, out);
         self.asm.ret(1);
         self.asm.bind(out);

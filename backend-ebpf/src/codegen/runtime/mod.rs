@@ -32,9 +32,9 @@ pub(super) enum Routine {
     Drop,
     /// `(frame, clause, probe, epid)`: tells the consumer of the fault in the frame.
     Fault,
-    /// `(frame, key words, value bytes << 32 | aggregation, table) -> offset of the value or 0`.
+    /// `(frame's address, key words, value bytes << 32 | aggregation, table's address) -> offset of the value or 0`.
     AggFind,
-    /// `(frame, table, entry) -> 1 when its key is the frame's`.
+    /// `(frame's address, table's address, entry) -> 1 when its key is the frame's`.
     KeyEqual,
     /// `(frame, a, b) -> -1, 0, 1`.
     Compare,
@@ -131,7 +131,17 @@ impl Gen<'_> {
             return *function;
         }
         let (name, args) = routine.describe();
-        let args: Vec<Arg> = (0..args).map(|_| Arg::Scalar).collect();
+        let mut args: Vec<Arg> = (0..args).map(|_| Arg::Scalar).collect();
+        // Those that run at every firing are spared the looking up.
+        let table = match routine {
+            Routine::AggFind => 3,
+            Routine::KeyEqual => 1,
+            _ => args.len(),
+        };
+        if let Some(arg) = args.get_mut(table) {
+            *arg = Arg::Mem(self.plan.table_bytes);
+            args[0] = Arg::Mem(self.plan.frame_bytes);
+        }
         let function = self.asm.declare(name, Linkage::Global, &args);
         self.routines.insert(routine, function);
         function
