@@ -186,13 +186,28 @@ pub fn inet(address: &[u8]) -> Vec<u8> {
     parts.join(".").into_bytes()
 }
 
-/// `inet_ntoa6`: sixteen bytes in network order, the longest run of zeroes as `::`.
-pub fn inet6(address: &[u8]) -> Vec<u8> {
+/// `inet_ntop`, `inet_ntoa6`: sixteen bytes in network order, the longest run of zeroes as `::`. An IPv4 address within
+/// (`::ffff:a.b.c.d`, `::a.b.c.d`) is dotted; without `strict` it is all that is shown.
+pub fn inet6(address: &[u8], strict: bool) -> Vec<u8> {
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(address) {
         *to = *from;
     }
-    std::net::Ipv6Addr::from(bytes).to_string().into_bytes()
+    let number = u128::from_be_bytes(bytes);
+    let prefix = match number >> 32 {
+        0xffff => "::ffff:",
+        0 if number > 1 => "::",
+        _ => return std::net::Ipv6Addr::from(bytes).to_string().into_bytes(),
+    };
+    let mut shown = if strict { prefix.as_bytes().to_vec() } else { Vec::new() };
+    shown.extend(inet(bytes.get(12..).unwrap_or(&[])));
+    shown
+}
+
+/// `link_ntop`: bytes as two digits each, colons between them.
+pub fn octets(address: &[u8]) -> Vec<u8> {
+    let parts: Vec<String> = address.iter().map(|byte| format!("{byte:02x}")).collect();
+    parts.join(":").into_bytes()
 }
 
 #[cfg(test)]
@@ -226,6 +241,24 @@ mod tests {
         assert_eq!(number(-5i64 as u64, 10), b"-5");
         assert_eq!(parse(b"  -0x1F", 16), -31i64 as u64);
         assert_eq!(parse(b"12ab", 10), 12);
+    }
+
+    #[test]
+    fn addresses() {
+        let within =
+            |six: &str| six.parse::<std::net::Ipv6Addr>().map(|address| address.octets()).expect("v6");
+        for (six, strict, plain) in [
+            ("::", "::", "::"),
+            ("::1", "::1", "::1"),
+            ("::ffff:1.2.3.4", "::ffff:1.2.3.4", "1.2.3.4"),
+            ("::1.2.3.4", "::1.2.3.4", "1.2.3.4"),
+            ("2001:db8::1:0:0:1", "2001:db8::1:0:0:1", "2001:db8::1:0:0:1"),
+            ("fe80::", "fe80::", "fe80::"),
+        ] {
+            assert_eq!(inet6(&within(six), true), strict.as_bytes(), "{six}");
+            assert_eq!(inet6(&within(six), false), plain.as_bytes(), "{six}");
+        }
+        assert_eq!(octets(&[0x52, 0x54, 0, 0xab, 0xc, 1]), b"52:54:00:ab:0c:01");
     }
 
     #[test]
