@@ -278,7 +278,8 @@ fn mutated_messages_never_panic() {
         delivered += mutated.len();
         let started = Instant::now();
         let counter = run(dialect, mutated);
-        assert!(started.elapsed() < Duration::from_secs(5), "round {round}: {:?}", started.elapsed());
+        // Some print 256 MB, in a debug build, on a machine that has other work: what hangs takes longer still.
+        assert!(started.elapsed() < Duration::from_secs(60), "round {round}: {:?}", started.elapsed());
         assert!(counter.bytes < 256 << 20, "round {round}: {} bytes", counter.bytes);
     }
     assert!(delivered > 3 * refused, "{delivered} delivered, {refused} refused");

@@ -68,6 +68,9 @@ pub struct Event {
     /// Answers of subroutines that ask the system (`rand`, `progenyof`), in the order they were asked.
     answers: Vec<u64>,
     next_answer: usize,
+    /// Those that are strings (`d_path`).
+    text_answers: Vec<Kept>,
+    next_text_answer: usize,
     /// Values of variables that the script read, in that order; see [`Event::push_read`].
     reads: Vec<Kept>,
     next_read: usize,
@@ -92,6 +95,8 @@ impl Default for Event {
             stacks: [None, None],
             answers: Vec::new(),
             next_answer: 0,
+            text_answers: Vec::new(),
+            next_text_answer: 0,
             reads: Vec::new(),
             next_read: 0,
             data: Vec::new(),
@@ -115,6 +120,8 @@ impl Event {
         self.stacks = [None, None];
         self.answers.clear();
         self.next_answer = 0;
+        self.text_answers.clear();
+        self.next_text_answer = 0;
         self.reads.clear();
         self.next_read = 0;
         self.data.clear();
@@ -271,6 +278,31 @@ impl Event {
         let answer = self.answers.get(self.next_answer).copied();
         self.next_answer += 1;
         if answer.is_none() && self.complete { Some(0) } else { answer }
+    }
+
+    /// Adds an answer of the system that is a string, or NULL.
+    pub fn push_text_answer(&mut self, text: Option<&[u8]>) {
+        let kept = text.map_or(Kept::Null, |text| Kept::Text(self.keep(text)));
+        self.text_answers.push(kept);
+    }
+
+    /// All answers of the system that are strings.
+    pub fn text_answers(&self) -> impl ExactSizeIterator<Item = Option<&[u8]>> {
+        self.text_answers.iter().map(|kept| self.kept_text(kept))
+    }
+
+    /// The next of them.
+    pub(crate) fn text_answer(&mut self) -> Option<Option<&[u8]>> {
+        let at = self.next_text_answer;
+        self.next_text_answer += 1;
+        self.text_answers.get(at).map(|kept| self.kept_text(kept))
+    }
+
+    fn kept_text(&self, kept: &Kept) -> Option<&[u8]> {
+        match kept {
+            Kept::Text(range) => Some(self.slice(range)),
+            Kept::Number(_) | Kept::Null => None,
+        }
     }
 
     /// Adds the value that a variable had when this firing read it. A probe that interrupts others finds their variables

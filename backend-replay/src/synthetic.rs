@@ -124,7 +124,7 @@ pub fn line(schema: &Schema, event: &Event) -> String {
                     None => write!(out, " {name}:{address:#x}=fault"),
                 }
             }),
-            Field::Answers | Field::Reads | Field::Unknown(_) => Ok(()),
+            Field::Answers | Field::TextAnswers | Field::Reads | Field::Unknown(_) => Ok(()),
         };
     }
     out

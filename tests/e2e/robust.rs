@@ -17,6 +17,7 @@ use super::{Test, traced};
 /// The tests of this file.
 pub const TESTS: &[(&str, Test)] = &[
     ("a killed tracer leaves nothing", || traced(killed_tracer)),
+    ("a tracer that is killed while it records", || traced(killed_recorder)),
     ("the target is killed", || traced(killed_target)),
     ("the program of -c is killed", || traced(killed_command)),
     ("a second interrupt ends it at once", || traced(second_interrupt)),
@@ -123,6 +124,30 @@ fn killed_tracer() -> Result<(), String> {
     match fact(&target.finish(LIMIT)?.ok()?, "count")? {
         2000 => Ok(()),
         count => Err(format!("the program counted {count}")),
+    }
+}
+
+/// What was recorded until a second before it was killed is in the file, whole, and said to be no more than that.
+fn killed_recorder() -> Result<(), String> {
+    let scratch = Scratch::new()?;
+    let file = scratch.path().join("killed.dtr").display().to_string();
+    let script = "tick-10ms { printf(\"tick %d\\n\", ++n); }";
+    let tracer = start(&mut tracer(&["-q", "-xswitchrate=10ms", "--record", &file, "-n", script])?)?;
+    // The file is brought up to date every second: some of it will be there.
+    tracer.wait_for("tick 250\n", LIMIT)?;
+    let printed = tracer.stop(libc::SIGKILL, LIMIT)?;
+    if printed.code() != 128 + libc::SIGKILL {
+        return Err(format!("{}\nstderr: {}", printed.status, printed.stderr));
+    }
+    let replayed = run(Command::new(duotrace()?).args(["-q", "--replay", &file]), LIMIT)?;
+    let ticks = replayed.stdout.lines().filter(|line| line.starts_with("tick ")).count();
+    // A killed tracer's last lines may not have been written; whatever is in both is the same.
+    let longer = printed.stdout.starts_with(replayed.stdout.trim_end())
+        || replayed.stdout.starts_with(printed.stdout.trim_end());
+    let said = replayed.stderr.contains("recording: ");
+    match replayed.code() == 0 && ticks > 0 && longer && said {
+        true => Ok(()),
+        false => Err(format!("{ticks} ticks, {}\nstderr: {}", replayed.status, replayed.stderr)),
     }
 }
 

@@ -23,6 +23,7 @@ mod arith;
 mod builtin;
 mod calls;
 mod context;
+mod copying;
 mod expr;
 mod fault;
 mod lock;

@@ -123,6 +123,16 @@ pub(super) fn values(line: &mut Writer<'_>, context: &Context<'_>, schema: &Sche
                 }
                 answers.end();
             }
+            Field::TextAnswers => {
+                let mut answers = Writer::array(line.member("text_answers"));
+                for answer in event.text_answers() {
+                    match answer {
+                        Some(answer) => json::text(answers.element(), answer),
+                        None => answers.element().extend_from_slice(b"null"),
+                    }
+                }
+                answers.end();
+            }
             Field::Reads | Field::Unknown(_) => {}
         }
     }

@@ -242,14 +242,14 @@ impl<R: Read> Reader<R> {
         };
         self.latest = Some((probe, place));
         for field in fields {
-            if event.bytes() > MOST_BYTES {
-                return cursor.bad("an event is too large");
-            }
             match *field {
                 Field::Number(builtin) => event.set_number(builtin, cursor.number()?),
                 Field::Text(builtin) => {
                     let text = text(&mut cursor, &mut self.texts, &self.payload)?;
                     event.set_text(builtin, text);
+                    if event.bytes() > MOST_BYTES {
+                        return cursor.bad("an event is too large");
+                    }
                 }
                 Field::Unknown(true) => {
                     text(&mut cursor, &mut self.texts, &self.payload)?;
@@ -292,6 +292,18 @@ impl<R: Read> Reader<R> {
                             _ => ReadValue::Text(None),
                         };
                         event.push_read(value);
+                        if event.bytes() > MOST_BYTES {
+                            return cursor.bad("an event is too large");
+                        }
+                    }
+                }
+                Field::TextAnswers => {
+                    for _ in 0..few(&mut cursor)? {
+                        let answer = match cursor.byte()? {
+                            0 => None,
+                            _ => Some(text(&mut cursor, &mut self.texts, &self.payload)?),
+                        };
+                        event.push_text_answer(answer);
                         if event.bytes() > MOST_BYTES {
                             return cursor.bad("an event is too large");
                         }

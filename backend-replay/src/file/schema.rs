@@ -21,6 +21,8 @@ pub enum Field {
     Memory,
     /// Answers of subroutines that ask the system.
     Answers,
+    /// Those that are strings.
+    TextAnswers,
     /// Values that variables of the script had when it read them.
     Reads,
     /// A built-in variable that this program does not know: is it a string?
@@ -58,6 +60,7 @@ const STACK: u8 = 5;
 const MEMORY: u8 = 6;
 const ANSWERS: u8 = 7;
 const READS: u8 = 8;
+const TEXT_ANSWERS: u8 = 9;
 
 /// Probes and fields that a file may have.
 const MOST_FIELDS: u64 = 4096;
@@ -106,6 +109,7 @@ impl Schema {
                 Field::Stack(user) => out.extend([STACK, u8::from(*user)]),
                 Field::Memory => out.push(MEMORY),
                 Field::Answers => out.push(ANSWERS),
+                Field::TextAnswers => out.push(TEXT_ANSWERS),
                 Field::Reads => out.push(READS),
             }
         }
@@ -145,6 +149,7 @@ impl Schema {
                 STACK => Field::Stack(cursor.byte()? != 0),
                 MEMORY => Field::Memory,
                 ANSWERS => Field::Answers,
+                TEXT_ANSWERS => Field::TextAnswers,
                 READS => Field::Reads,
                 _ => return cursor.bad("a field of an unknown kind"),
             });

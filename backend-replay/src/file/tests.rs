@@ -24,6 +24,7 @@ fn schema(id: u32) -> Schema {
             Field::Stack(true),
             Field::Memory,
             Field::Answers,
+            Field::TextAnswers,
         ],
     }
 }
@@ -39,6 +40,8 @@ fn event(n: u64) -> Event {
     event.add_memory(Space::User, 0x1000, Some(b"text\0"));
     event.add_memory(Space::User, 0x2000, None);
     event.push_answer(n);
+    event.push_text_answer(Some(b"/etc/passwd"));
+    event.push_text_answer(None);
     event
 }
 

@@ -41,6 +41,7 @@ impl<'a> Cursor<'a> {
         self.at >= self.bytes.len()
     }
 
+    #[cold]
     pub fn bad<T>(&self, what: &str) -> Res<T> {
         Err(FileError::Bad(format!("{what} (byte {} of the chunk)", self.at)))
     }
@@ -76,6 +77,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline(never)]
     fn long_number(&mut self) -> Res<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {

@@ -153,6 +153,15 @@ impl<W: Write> Writer<W> {
                         }
                     }
                 }
+                Field::TextAnswers => {
+                    put(out, event.text_answers().len() as u64);
+                    for answer in event.text_answers() {
+                        out.push(u8::from(answer.is_some()));
+                        if let Some(answer) = answer {
+                            text(out, &mut self.texts, answer);
+                        }
+                    }
+                }
                 Field::Answers => {
                     put(out, event.answers().len() as u64);
                     event.answers().iter().for_each(|answer| put(out, *answer));

@@ -171,29 +171,29 @@ impl<'a> Firing<'a> {
                     && text.len() < self.strsize
                 {
                     // The common case, without a copy on the way.
-                    out.extend((text.len() as u64).to_le_bytes());
+                    out.extend_from_slice(&(text.len() as u64).to_le_bytes());
                     out.extend_from_slice(text);
                     return Ok(());
                 }
                 // NULL and the empty string print alike and are one key.
                 let text = self.string(part)?;
-                out.extend((text.text().len() as u64).to_le_bytes());
+                out.extend_from_slice(&(text.text().len() as u64).to_le_bytes());
                 out.extend_from_slice(text.text());
                 self.give_back(text);
             }
             Ty::Bytes(_) => out.extend(self.bytes(part)?),
             Ty::Stack(spec) => {
                 for word in self.stack(spec)? {
-                    out.extend(word.to_le_bytes());
+                    out.extend_from_slice(&word.to_le_bytes());
                 }
             }
             Ty::Symbol(kind) => {
                 if is_user(kind) {
-                    out.extend(u64::from(self.event.pid).to_le_bytes());
+                    out.extend_from_slice(&u64::from(self.event.pid).to_le_bytes());
                 }
-                out.extend(self.scalar(part)?.to_le_bytes());
+                out.extend_from_slice(&self.scalar(part)?.to_le_bytes());
             }
-            _ => out.extend(self.scalar(part)?.to_le_bytes()),
+            _ => out.extend_from_slice(&self.scalar(part)?.to_le_bytes()),
         }
         Ok(())
     }

@@ -2,13 +2,18 @@
 
 use super::arith::canonical;
 use super::strings::Str;
-use super::{Firing, Halt, Res, text};
+use super::{Firing, Halt, Res, json, text};
+use crate::event::Read;
 use duotrace_core::backend::DropKind;
+use duotrace_core::builtins::functions::subroutine_name;
 use duotrace_core::ir::{Expr, ExprKind, Fault, Space, Subroutine as S, Ty};
 
 /// `AF_INET`, everywhere the same, and `AF_INET6` of Linux, FreeBSD, illumos, macOS.
 const AF_INET: u64 = 2;
 const AF_INET6: [u64; 4] = [10, 28, 26, 30];
+/// Kinds of hardware whose addresses `link_ntop()` shows.
+const ARPHRD_ETHER: u64 = 1;
+const ARPHRD_INFINIBAND: u64 = 32;
 
 impl<'a> Firing<'a> {
     /// A subroutine's number.
@@ -113,13 +118,24 @@ impl<'a> Firing<'a> {
                 0
             }
             (S::Speculation, _) => self.speculation(),
+            // What the kernel's lock holds can no longer be read: what it was then.
+            (other, [lock]) => {
+                let address = self.scalar(lock)?;
+                match self.event.complete {
+                    true => 0,
+                    false if self.event.read(Space::Any, address) == Read::Faulted => {
+                        return Err(Halt::Fault(Fault::BadAddr, address));
+                    }
+                    false => self.answer(&format!("{}()", subroutine_name(other)))?,
+                }
+            }
             (other, args) => {
                 for arg in args {
                     self.effects(arg)?;
                 }
                 match self.event.complete {
                     true => 0,
-                    false => self.answer(&format!("{other:?}").to_lowercase())?,
+                    false => self.answer(&format!("{}()", subroutine_name(other)))?,
                 }
             }
         })
@@ -198,31 +214,53 @@ impl<'a> Firing<'a> {
                 let base = self.base(rest.first())?;
                 Ok(self.made(&text::number(value, base)))
             }
+            (S::Json, [of, selector]) => {
+                let of = self.string_argument(of)?;
+                let selector = self.string_argument(selector)?;
+                Ok(self.maybe(json::json(of.text(), selector.text())))
+            }
             (S::InetNtoa, [address]) => {
                 let address = self.scalar(address)?;
-                self.inet(address)
+                self.shown(address, 4, text::inet)
             }
             (S::InetNtoa6, [address, rest @ ..]) => {
                 let strict = matches!(rest.first(), Some(Expr { kind: ExprKind::Const(n), .. }) if *n != 0);
                 let address = self.scalar(address)?;
-                self.inet6(address, strict)
+                self.shown(address, 16, |bytes| text::inet6(bytes, strict))
             }
             (S::InetNtop, [family, address]) => {
                 let family = self.scalar(family)?;
-                let address = self.scalar(address)?;
                 if family != AF_INET && !AF_INET6.contains(&family) {
                     return Err(Halt::Fault(Fault::IllOp, 0));
                 }
-                if family == AF_INET { self.inet(address) } else { self.inet6(address, true) }
+                let address = self.scalar(address)?;
+                match family {
+                    AF_INET => self.shown(address, 4, text::inet),
+                    _ => self.shown(address, 16, |bytes| text::inet6(bytes, true)),
+                }
+            }
+            (S::LinkNtop, [kind, address]) => {
+                let size = match self.scalar(kind)? {
+                    ARPHRD_ETHER => 6,
+                    ARPHRD_INFINIBAND => 20,
+                    _ => return Err(Halt::Fault(Fault::IllOp, 0)),
+                };
+                let address = self.scalar(address)?;
+                self.shown(address, size, text::octets)
             }
             (other, args) => {
                 for arg in args {
                     self.effects(arg)?;
                 }
-                match self.event.complete {
-                    true => Ok(self.made(b"")),
-                    false => Err(Halt::Lacks(format!("{other:?}()").to_lowercase())),
+                let mut out = self.buffer();
+                let complete = self.event.complete;
+                match self.event.text_answer() {
+                    Some(Some(text)) => out.set(text.get(..self.strsize - 1).unwrap_or(text)),
+                    Some(None) => out.set_null(),
+                    None if complete => {}
+                    None => return Err(Halt::Lacks(format!("{}()", subroutine_name(other)))),
                 }
+                Ok(out)
             }
         }
     }
@@ -241,13 +279,9 @@ impl<'a> Firing<'a> {
         }
     }
 
-    fn inet(&mut self, address: u64) -> Res<Str> {
-        let shown = text::inet(self.memory(address, Space::Any, 4)?);
-        Ok(self.made(&shown))
-    }
-
-    fn inet6(&mut self, address: u64, strict: bool) -> Res<Str> {
-        let shown = text::inet6(self.memory(address, Space::Any, 16)?, strict);
+    /// So many bytes at an address, as text.
+    fn shown(&mut self, address: u64, size: usize, text: impl Fn(&[u8]) -> Vec<u8>) -> Res<Str> {
+        let shown = text(self.memory(address, Space::Any, size)?);
         Ok(self.made(&shown))
     }
 

@@ -12,6 +12,7 @@ mod arith;
 mod builtins;
 mod calls;
 mod expr;
+mod json;
 mod memory;
 mod record;
 mod strings;

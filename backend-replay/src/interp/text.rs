@@ -186,40 +186,33 @@ pub fn inet(address: &[u8]) -> Vec<u8> {
     parts.join(".").into_bytes()
 }
 
-/// `inet_ntoa6`: sixteen bytes in network order, the longest run of zeroes as `::`. IPv4 within IPv6 is dotted, after its
-/// `::` or `::ffff:` where that is asked for.
+/// `inet_ntop`, `inet_ntoa6`: sixteen bytes in network order, the longest run of zeroes as `::`. An IPv4 address within
+/// (`::ffff:a.b.c.d`, `::a.b.c.d`) is dotted; without `strict` it is all that is shown.
 pub fn inet6(address: &[u8], strict: bool) -> Vec<u8> {
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(address) {
         *to = *from;
     }
-    let address = std::net::Ipv6Addr::from(bytes);
-    let (prefix, inner) = match (address.to_ipv4_mapped(), address.to_ipv4()) {
-        (Some(inner), _) => ("::ffff:", inner),
-        (None, Some(inner)) if inner.to_bits() > 1 => ("::", inner),
-        _ => return address.to_string().into_bytes(),
+    let number = u128::from_be_bytes(bytes);
+    let prefix = match number >> 32 {
+        0xffff => "::ffff:",
+        0 if number > 1 => "::",
+        _ => return std::net::Ipv6Addr::from(bytes).to_string().into_bytes(),
     };
-    format!("{}{inner}", if strict { prefix } else { "" }).into_bytes()
+    let mut shown = if strict { prefix.as_bytes().to_vec() } else { Vec::new() };
+    shown.extend(inet(bytes.get(12..).unwrap_or(&[])));
+    shown
+}
+
+/// `link_ntop`: bytes as two digits each, colons between them.
+pub fn octets(address: &[u8]) -> Vec<u8> {
+    let parts: Vec<String> = address.iter().map(|byte| format!("{byte:02x}")).collect();
+    parts.join(":").into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ipv4_within_ipv6() {
-        let text = |last: [u8; 6], strict| {
-            let mut address = [0; 16];
-            address[10..].copy_from_slice(&last);
-            String::from_utf8(inet6(&address, strict)).unwrap()
-        };
-        assert_eq!(text([0xff, 0xff, 1, 2, 3, 4], false), "1.2.3.4");
-        assert_eq!(text([0xff, 0xff, 1, 2, 3, 4], true), "::ffff:1.2.3.4");
-        assert_eq!(text([0, 0, 1, 2, 3, 4], true), "::1.2.3.4");
-        assert_eq!(text([0, 0, 0, 0, 0, 2], false), "0.0.0.2");
-        assert_eq!(text([0, 0, 0, 0, 0, 1], false), "::1");
-        assert_eq!(text([0, 1, 0, 0, 0, 1], true), "::1:0:1");
-    }
 
     #[test]
     fn parts_of_strings() {
@@ -248,6 +241,24 @@ mod tests {
         assert_eq!(number(-5i64 as u64, 10), b"-5");
         assert_eq!(parse(b"  -0x1F", 16), -31i64 as u64);
         assert_eq!(parse(b"12ab", 10), 12);
+    }
+
+    #[test]
+    fn addresses() {
+        let within =
+            |six: &str| six.parse::<std::net::Ipv6Addr>().map(|address| address.octets()).expect("v6");
+        for (six, strict, plain) in [
+            ("::", "::", "::"),
+            ("::1", "::1", "::1"),
+            ("::ffff:1.2.3.4", "::ffff:1.2.3.4", "1.2.3.4"),
+            ("::1.2.3.4", "::1.2.3.4", "1.2.3.4"),
+            ("2001:db8::1:0:0:1", "2001:db8::1:0:0:1", "2001:db8::1:0:0:1"),
+            ("fe80::", "fe80::", "fe80::"),
+        ] {
+            assert_eq!(inet6(&within(six), true), strict.as_bytes(), "{six}");
+            assert_eq!(inet6(&within(six), false), plain.as_bytes(), "{six}");
+        }
+        assert_eq!(octets(&[0x52, 0x54, 0, 0xab, 0xc, 1]), b"52:54:00:ab:0c:01");
     }
 
     #[test]

@@ -237,11 +237,17 @@ fn carried(reads: &Reads) -> Vec<Carried> {
         fields.extend(frames.map(|_| Carried::Stack(user == 1)));
     }
     let has = |wanted: fn(&SiteKind) -> bool| reads.sites.iter().any(|site| wanted(&site.kind));
-    if has(|kind| matches!(kind, SiteKind::Memory(..))) {
+    // An answer that memory gives may be that it could not be read.
+    if has(|kind| matches!(kind, SiteKind::Memory(..)))
+        || reads.sites.iter().any(|site| site.address.is_some())
+    {
         fields.push(Carried::Memory);
     }
-    if has(|kind| matches!(kind, SiteKind::Answer(_))) {
+    if has(|kind| matches!(kind, SiteKind::Answer(ty) if *ty != Ty::Str)) {
         fields.push(Carried::Answers);
+    }
+    if has(|kind| matches!(kind, SiteKind::Answer(Ty::Str))) {
+        fields.push(Carried::TextAnswers);
     }
     if has(|kind| matches!(kind, SiteKind::Variable(_))) {
         fields.push(Carried::Reads);
@@ -381,6 +387,11 @@ impl Plan {
                                 event.add_memory(space, address, Some(data.get(at..at + size)?));
                             }
                         }
+                    }
+                    (SiteKind::Answer(_), TRIED) => event.add_memory(Space::Any, address, None),
+                    (SiteKind::Answer(Ty::Str), DONE) => {
+                        let null = number(data, at, Ty::U64)? == u64::MAX;
+                        event.push_text_answer(if null { None } else { Some(text(data, at)?) });
                     }
                     (SiteKind::Answer(ty), DONE) => event.push_answer(number(data, at, ty)?),
                     (SiteKind::Variable(Ty::Str), DONE) => {

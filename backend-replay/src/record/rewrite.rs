@@ -13,7 +13,7 @@ const LARGEST: i64 = 4096;
 pub(super) enum SiteKind {
     /// Memory at the address in the site's second variable; the value's type is that of the third.
     Memory(Space, Ty),
-    /// An answer of the system.
+    /// An answer of the system, about what lies at the address in the second variable if there is one.
     Answer(Ty),
     /// A variable of the script.
     Variable(Ty),
@@ -284,9 +284,14 @@ impl Rewriter<'_> {
 
     /// `access` of an address, with the address, how it went and what came kept.
     fn memory(&mut self, address: Expr, space: Space, ty: Ty, access: impl FnOnce(Expr) -> Expr) -> Expr {
+        self.asked(SiteKind::Memory(space, ty), address, ty, access)
+    }
+
+    /// What `access` says of an address, likewise.
+    fn asked(&mut self, kind: SiteKind, address: Expr, ty: Ty, access: impl FnOnce(Expr) -> Expr) -> Expr {
         let status = self.local("s", STATUS);
         let (at, value) = (self.local("a", Ty::U64), self.local("v", ty));
-        self.reads.sites.push(Site { kind: SiteKind::Memory(space, ty), status, address: Some(at), value });
+        self.reads.sites.push(Site { kind, status, address: Some(at), value });
         let address = comma(
             assign(at, expr(ExprKind::Cast(Box::new(address)), Ty::U64)),
             assign(status, constant(TRIED, STATUS)),
@@ -303,9 +308,14 @@ impl Rewriter<'_> {
             (Copyin | Copyinto, [_, size, ..]) => Some((0, constant_size(size), Space::User)),
             (Bcopy, [_, _, size]) => Some((0, constant_size(size), Space::Any)),
             (InetNtoa, [_]) => Some((0, Some(4), Space::Any)),
-            (InetNtoa6, [_]) => Some((0, Some(16), Space::Any)),
+            (InetNtoa6, [_, ..]) => Some((0, Some(16), Space::Any)),
             (InetNtop, [family, _]) => {
                 let size = if constant_size(family) == Some(2) { 4 } else { 16 };
+                Some((1, Some(size), Space::Any))
+            }
+            // Six bytes of Ethernet's, or Infiniband's twenty.
+            (LinkNtop, [kind, _]) => {
+                let size = if constant_size(kind) == Some(32) { 20 } else { 6 };
                 Some((1, Some(size), Space::Any))
             }
             _ => None,
@@ -332,28 +342,26 @@ impl Rewriter<'_> {
             }
             None => {}
         }
-        let call = expr(ExprKind::Call(subroutine, args), ty);
-        let asks = matches!(
-            subroutine,
-            Rand | Progenyof
-                | MutexOwned
-                | MutexOwner
-                | MutexTypeAdaptive
-                | MutexTypeSpin
-                | RwReadHeld
-                | RwWriteHeld
-                | RwIswriter
-        );
-        if asks && matches!(ty, Ty::Int { .. }) {
-            let (status, value) = (self.local("s", STATUS), self.local("r", ty));
-            self.reads.sites.push(Site { kind: SiteKind::Answer(ty), status, address: None, value });
-            let done = comma(assign(value, call), assign(status, constant(DONE, STATUS)));
-            return comma(done, read(value, ty));
+        match (subroutine, args.as_mut_slice()) {
+            (Rand | Progenyof, _) => {
+                let (status, value) = (self.local("s", STATUS), self.local("r", ty));
+                self.reads.sites.push(Site { kind: SiteKind::Answer(ty), status, address: None, value });
+                let call = expr(ExprKind::Call(subroutine, args), ty);
+                let done = comma(assign(value, call), assign(status, constant(DONE, STATUS)));
+                comma(done, read(value, ty))
+            }
+            // What lies there is of no use to anybody else: the answer, or that there was none.
+            (
+                DPath | MutexOwned | MutexOwner | MutexTypeAdaptive | MutexTypeSpin | RwReadHeld
+                | RwWriteHeld | RwIswriter,
+                [argument],
+            ) => {
+                let argument = std::mem::replace(argument, constant(0, Ty::U64));
+                let call = |address| expr(ExprKind::Call(subroutine, vec![address]), ty);
+                self.asked(SiteKind::Answer(ty), argument, ty, call)
+            }
+            _ => expr(ExprKind::Call(subroutine, args), ty),
         }
-        if matches!(subroutine, DPath | LinkNtop | Getf) {
-            self.notes.push(format!("{subroutine:?}()").to_lowercase());
-        }
-        call
     }
 }
 

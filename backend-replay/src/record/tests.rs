@@ -181,3 +181,101 @@ fn an_interrupting_probe_sees_what_it_saw() {
         assert_eq!(total.len(), want, "own program: {own}");
     }
 }
+
+/// Answers of the system come from the recording, also that there was none.
+#[test]
+fn answers_come_from_the_recording() {
+    let events = "1s a:::b pid=5 arg0=0x1000\n";
+    let script = "a:::b { trace(d_path((void *)arg0)); trace(mutex_type_adaptive((void *)arg0)); }
+        a:::b { trace(mutex_owned((void *)8)); }
+        a:::b { trace(link_ntop(1, (void *)arg0)); }";
+    let mut replay = Replay::from_text(events).expect("events");
+    let mut options = Options::new();
+    let text = ProgramText { name: "t.d".into(), text: script.into(), kind: ProgramKind::Script };
+    let compiled = sema::compile(&[text], &CompileConfig::default(), &mut options, &mut replay);
+    assert!(compiled.error().is_none(), "{:?}", compiled.diags);
+    let mut program = compiled.program;
+    program.strsize = 16;
+    let plan = plan(&program, &|id| replay.probe(id).cloned());
+    verify::verify(&plan.program).expect("well-typed");
+    assert_eq!(plan.notes, Vec::<String>::new());
+    let fields = &plan.schemas[0].fields;
+    for field in [crate::file::Field::Memory, crate::file::Field::Answers, crate::file::Field::TextAnswers] {
+        assert!(fields.contains(&field), "{field:?}");
+    }
+
+    let mut event = Event::default();
+    (event.probe, event.pid) = (ProbeId(1), 5);
+    let lacking = run(&program, &mut [event.clone()], &replay);
+    assert_eq!(lacking.err().map(|what| what.contains("d_path()")), Some(false));
+    event.set_arg(0, 0x1000);
+    let lacking = run(&program, &mut [event.clone()], &replay);
+    assert_eq!(lacking.err().map(|what| what.contains("d_path()")), Some(true));
+    event.push_text_answer(Some(b"/etc/x"));
+    event.push_answer(1);
+    event.add_memory(duotrace_core::ir::Space::Any, 8, None);
+    event.add_memory(duotrace_core::ir::Space::Any, 0x1000, Some(&[0x52, 0x54, 0, 0xab, 0xc, 1]));
+    let delivered = run(&program, &mut [event], &replay).expect("all is there");
+    let [first, second, third] = delivered.as_slice() else { panic!("{delivered:?}") };
+    let bytes = |text: &str| text.bytes().map(|byte| byte.to_string()).collect::<Vec<String>>().join(", ");
+    assert!(first.contains(&bytes("/etc/x")), "{first}");
+    assert!(second.ends_with("fault 8"), "{second}");
+    assert!(third.contains(&bytes("52:54:00:ab:0c")), "{third}");
+}
+
+/// Each subroutine of the language is computed again, or its answer is recorded.
+#[test]
+fn every_subroutine_is_computed_or_recorded() {
+    use crate::file::Field;
+    use duotrace_core::builtins::functions::{FUNCTIONS, FunctionKind};
+    let mut recorded = Vec::new();
+    let subroutines = FUNCTIONS.iter().filter(|f| matches!(f.kind, FunctionKind::Subroutine(_)));
+    for function in subroutines {
+        let argument = |ty: &&str| match ty.trim_start_matches('?') {
+            "@str" => "\"/a/b\"",
+            "void *" => "this->memory",
+            "uintptr_t" => "(uintptr_t)this->memory",
+            // A number base, a family and kind of addresses, a size, a position.
+            _ => {
+                if function.name == "link_ntop" {
+                    "1"
+                } else {
+                    "2"
+                }
+            }
+        };
+        let arguments: Vec<&str> = function.args.iter().map(argument).collect();
+        let call = format!("{}({})", function.name, arguments.join(", "));
+        let call = if function.ret == "void" { call } else { format!("trace({call})") };
+        let script =
+            format!("#pragma D option destructive\na:::b {{ this->memory = (void *)alloca(64); {call}; }}");
+        let mut replay = Replay::from_text("1s a:::b pid=5\n").expect("events");
+        let mut options = Options::new();
+        let text = ProgramText { name: "t.d".into(), text: script.clone(), kind: ProgramKind::Script };
+        let compiled = sema::compile(&[text], &CompileConfig::default(), &mut options, &mut replay);
+        assert!(compiled.error().is_none(), "{script}: {:?}", compiled.diags);
+        let plan = plan(&compiled.program, &|id| replay.probe(id).cloned());
+        assert_eq!(plan.notes, Vec::<String>::new(), "{call}");
+        if plan.schemas[0].fields.iter().any(|field| matches!(field, Field::Answers | Field::TextAnswers)) {
+            recorded.push(function.name);
+            continue;
+        }
+        let mut event = Event::default();
+        (event.probe, event.pid) = (ProbeId(1), 5);
+        // What is asked for may be memory that this event lacks, never the subroutine.
+        if let Err(lacks) = run(&compiled.program, &mut [event], &replay) {
+            assert!(lacks.contains("memory"), "{call}: {lacks}");
+        }
+    }
+    let wanted = [
+        "d_path",
+        "mutex_owned",
+        "mutex_owner",
+        "mutex_type_adaptive",
+        "mutex_type_spin",
+        "progenyof",
+        "rand",
+    ];
+    assert_eq!(recorded.get(..wanted.len()), Some(&wanted[..]));
+    assert!(recorded.iter().skip(wanted.len()).all(|name| name.starts_with("rw_")), "{recorded:?}");
+}

@@ -236,6 +236,12 @@ pub fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|f| f.name == name)
 }
 
+/// The D name of a subroutine.
+pub fn subroutine_name(subroutine: Subroutine) -> &'static str {
+    let named = |f: &&Function| f.kind == FunctionKind::Subroutine(subroutine);
+    FUNCTIONS.iter().find(named).map_or("[]", |f| f.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

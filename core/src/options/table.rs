@@ -124,9 +124,9 @@ options! {
     LINKTYPE "linktype" Word(&["elf", "dof"]), 0, no, "what -G writes";
     LOCKMEM "lockmem" OptionalWord, 0, no, "limit of locked memory";
     MAXFRAMES "maxframes" Number(1..=FRAMES), 127, yes, "most frames of a stack";
+    MAXPROBES "maxprobes" Number(1..=10_000_000), 10_000, yes, "most places in programs or the kernel that a script is attached to";
     NOLIBS "nolibs" Flag, 0, no, "no D libraries";
     NORESOLVE "noresolve" Flag, 0, yes, "addresses are not shown as symbols";
-    MAXPROBES "maxprobes" Number(1..=10_000_000), 10_000, yes, "most places in programs or the kernel that a script is attached to";
     NSPEC "nspec" Number(1..=1024), 1, yes, "number of speculations";
     OFORMAT "oformat" Word(&["text", "json"]), 0, no, "form of the output";
     PGMAX "pgmax" Number(0..=u32::MAX as u64), 8, no, "how many processes are kept open";

@@ -21,6 +21,7 @@ mod node;
 mod objects;
 mod operators;
 mod pragma;
+mod printing;
 mod record;
 pub mod stability;
 mod translate;
