@@ -168,7 +168,7 @@ pub fn ending(status: i32) -> Option<String> {
 ///
 /// The C library gives a new thread a heap of its own, of memory that nobody has used. Oracle's library (2.0.7) damages its
 /// heap when some programs start; in dtrace(1), a process that has just begun, that goes unnoticed, and among what a fork
-/// has left behind the C library ends the process for it.
+/// has left behind the C library ends the process for it. (With a few scripts it still does: docs/platforms.md.)
 fn apart(work: impl FnOnce() + Send) -> bool {
     let before = mask(None);
     let run = || {
