@@ -143,7 +143,17 @@ impl Gen<'_> {
             match part.ty {
                 Ty::Str => {
                     self.zero(at, self.plan.str_bytes);
-                    self.string(part, at)?;
+                    if from_subroutine(part) {
+                        let mark = self.mark();
+                        let from = self.string_somewhere(part)?;
+                        self.frame_ptr(Reg::R3, from);
+                        self.load_string_bytes(Reg::R2, Reg::R3);
+                        self.frame_ptr(Reg::R1, at);
+                        self.asm.call(Helper::ProbeReadKernel);
+                        self.free_temps(mark);
+                    } else {
+                        self.string(part, at)?;
+                    }
                 }
                 Ty::Bytes(size) => {
                     self.zero(at, layout::round8(size));
@@ -572,5 +582,18 @@ fn access_bytes(ty: Ty) -> u32 {
         Ty::Int { bytes, .. } => u32::from(bytes),
         Ty::Bytes(n) => n,
         _ => 8,
+    }
+}
+
+/// Is this string written by a subroutine? Those leave what they tried on the way after the string's NUL, and
+/// the kernel compares the whole of a key.
+fn from_subroutine(text: &Expr) -> bool {
+    match &text.kind {
+        ExprKind::Call(..) => true,
+        ExprKind::Cond(_, yes, no) => from_subroutine(yes) || from_subroutine(no),
+        ExprKind::Comma(_, last) => from_subroutine(last),
+        ExprKind::Assign { value, .. } => from_subroutine(value),
+        ExprKind::Cast(of) => from_subroutine(of),
+        _ => false,
     }
 }

@@ -260,6 +260,33 @@ fn variables_keep_their_values() {
 }
 
 #[test]
+fn keys_made_by_subroutines_are_the_texts() {
+    if skipped("keys_made_by_subroutines_are_the_texts") {
+        return;
+    }
+    let at = |key| elem(0, vec![key], Ty::I64);
+    let clean = |path| call(Subroutine::Cleanpath, vec![text(path)], Ty::Str);
+    let join = call(Subroutine::Strjoin, vec![text("joi"), text("ned")], Ty::Str);
+    let cases = [
+        (clean("1234567"), "1234567"),
+        (clean("/a/long/path/of/many/words/../../../../../.."), "/"),
+        (join, "joined"),
+        (
+            expr(ExprKind::Cond(Box::new(arg(0)), Box::new(text("no")), Box::new(clean("7654321"))), Ty::Str),
+            "7654321",
+        ),
+    ];
+    let made = cases.iter().zip(1..).map(|((key, _), n)| assign(at(key.clone()), int(n)));
+    let read_back = cases.iter().map(|(_, key)| read(at(text(key))));
+    let mut program = program(vec![tracing(made.chain(read_back).collect(), 256)]);
+    program.variables = vec![variable("array", Scope::Global, Ty::I64, Some(vec![Ty::Str]))];
+    let mut loaded = Loaded::new(&program, &[group(Hook::TestRun, &[0])]);
+    loaded.fire(0);
+    let events = loaded.events();
+    assert_eq!((0..8).map(|n| events[0].word(n * 8)).collect::<Vec<_>>(), [1, 2, 3, 4, 1, 2, 3, 4]);
+}
+
+#[test]
 fn addresses_as_text() {
     if skipped("addresses_as_text") {
         return;
