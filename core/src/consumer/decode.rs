@@ -6,6 +6,9 @@ use crate::record::{SymKind, SymValue, UserStack, Value};
 
 /// Reads `N` bytes at `offset`; zeros where the data ends.
 fn bytes<const N: usize>(data: &[u8], offset: usize) -> [u8; N] {
+    if let Some(whole) = data.get(offset..).and_then(|from| from.first_chunk()) {
+        return *whole;
+    }
     let mut out = [0; N];
     if let Some(from) = data.get(offset..) {
         let n = from.len().min(N);

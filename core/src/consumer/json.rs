@@ -88,7 +88,7 @@ impl Consumer<'_> {
                     | ActionKind::Printa { .. }
             );
             if !shown {
-                self.action(session, &action.kind, &values, record, probe.as_ref());
+                self.action(session, &action.kind, &values, record);
             }
         }
         actions.end();

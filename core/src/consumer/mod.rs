@@ -18,6 +18,7 @@ use crate::ir::{AggId, Program};
 use crate::options::{Options, opt};
 use crate::output::{self, Encoding, Environment, Settings};
 use crate::probe::{Probe, ProbeId};
+use crate::record::Value;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -78,6 +79,7 @@ const POLL_LIMIT: Duration = Duration::from_millis(100);
 pub fn settings(options: &Options, target: Option<u32>) -> Settings {
     Settings {
         quiet: options.flag(opt::QUIET),
+        flow_indent: options.flag(opt::FLOWINDENT),
         raw_bytes: options.flag(opt::RAWBYTES),
         strsize: options.number(opt::STRSIZE) as usize,
         stack_indent: options.number(opt::STACKINDENT) as usize,
@@ -106,6 +108,10 @@ pub(crate) struct Consumer<'a> {
     aggregations: Vec<Aggregation>,
     /// Text that has not been handed to the host yet.
     out: Vec<u8>,
+    /// Room for the values of an action.
+    values: Vec<Value>,
+    /// The probe of the last columns: the next record is often its, too.
+    last: Option<(ProbeId, Probe)>,
     heading: bool,
     flow: Vec<output::record::FlowState>,
     speculations: perform::Speculations,
@@ -138,6 +144,8 @@ pub fn run(
         host,
         aggregations: Vec::new(),
         out: Vec::new(),
+        values: Vec::new(),
+        last: None,
         heading: false,
         flow: Vec::new(),
         speculations: perform::Speculations::new(options.number(opt::SPECSIZE)),

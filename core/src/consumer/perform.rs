@@ -5,7 +5,6 @@ use super::{Consumer, decode};
 use crate::aggregate::Aggregation;
 use crate::backend::{BackendError, DropKind, FaultEvent, Session};
 use crate::ir::{ActionKind, AggId, Clause, RecordLayout};
-use crate::options::opt;
 use crate::output::{self, Context, error};
 use crate::probe::Probe;
 use crate::record::Value;
@@ -43,6 +42,9 @@ impl Speculations {
     }
 }
 
+/// Bytes of text that are handed on before all records of a delivery are done: as much as a cache holds.
+const FLUSH: usize = 128 << 10;
+
 impl Consumer<'_> {
     /// Everything that was delivered, in order.
     pub(super) fn consume(
@@ -53,15 +55,17 @@ impl Consumer<'_> {
         if self.needs_snapshot(queue) {
             self.snapshot(session)?;
         }
-        let items = std::mem::take(&mut queue.items);
-        for item in &items {
+        for item in &queue.items {
             if self.closed {
                 break;
             }
             match item {
                 Item::Record(record) => {
-                    let data = queue.bytes.get(record.data.clone()).unwrap_or(&[]).to_vec();
-                    self.record(session, record, &data);
+                    let data = queue.bytes.get(record.data.clone()).unwrap_or(&[]);
+                    self.record(session, record, data);
+                    if self.out.len() > FLUSH {
+                        self.flush();
+                    }
                 }
                 Item::Drop { kind, cpu, count } => self.dropped(*kind, *cpu, *count),
                 Item::Fault(fault) => self.fault(fault),
@@ -141,7 +145,6 @@ impl Consumer<'_> {
 
     /// The columns and actions of one record.
     fn perform(&mut self, session: &mut dyn Session, record: &Record, data: &[u8], layout: &RecordLayout) {
-        let probe = (self.probe)(record.probe);
         // commit() and discard() show what was speculated, or nothing.
         let shows = |kind: &ActionKind| !matches!(kind, ActionKind::Commit | ActionKind::Discard);
         let silent = !layout.actions.is_empty() && !layout.actions.iter().any(|action| shows(&action.kind));
@@ -151,24 +154,28 @@ impl Consumer<'_> {
             }
             return;
         }
-        let columns = !silent && self.prefix(record, probe.as_ref());
+        let columns = !silent && self.prefix(record);
+        // Their memory serves all records.
+        let mut values = std::mem::take(&mut self.values);
         for (index, action) in layout.actions.iter().enumerate() {
             if layout.present && !decode::present(data, index) {
                 continue;
             }
             let fields =
                 layout.fields.get(action.fields.start as usize..action.fields.end as usize).unwrap_or(&[]);
-            let values: Vec<Value> = fields.iter().map(|field| decode::field(data, field)).collect();
-            self.action(session, &action.kind, &values, record, probe.as_ref());
+            values.clear();
+            values.extend(fields.iter().map(|field| decode::field(data, field)));
+            self.action(session, &action.kind, &values, record);
         }
+        self.values = values;
         if columns {
             self.out.push(b'\n');
         }
     }
 
     /// Heading and columns before a record's data. Was anything written?
-    fn prefix(&mut self, record: &Record, probe: Option<&Probe>) -> bool {
-        let flowindent = self.options.flag(opt::FLOWINDENT);
+    fn prefix(&mut self, record: &Record) -> bool {
+        let flowindent = self.settings.flow_indent;
         if self.settings.quiet && !flowindent {
             return false;
         }
@@ -178,6 +185,10 @@ impl Consumer<'_> {
             output::record::heading(&mut self.out, self.settings.quiet, flowindent, numbers);
             self.heading = true;
         }
+        if self.last.as_ref().is_none_or(|(id, _)| *id != record.probe) {
+            self.last = (self.probe)(record.probe).map(|probe| (record.probe, probe));
+        }
+        let probe = self.last.as_ref().map(|(_, probe)| probe);
         let empty = "";
         let shown = output::record::Probe {
             id: record.probe.0,
@@ -205,7 +216,6 @@ impl Consumer<'_> {
         kind: &ActionKind,
         values: &[Value],
         record: &Record,
-        probe: Option<&Probe>,
     ) {
         match kind {
             ActionKind::Exit => {
@@ -222,7 +232,7 @@ impl Consumer<'_> {
                 let mut failed = false;
                 self.aggregation(*agg, |a| failed = a.normalize(factor).is_err());
                 if failed {
-                    self.library_fault(record, probe, "normalize() factor cannot be zero");
+                    self.library_fault(record, "normalize() factor cannot be zero");
                 }
             }
             ActionKind::Denormalize { agg } => self.aggregation(*agg, Aggregation::denormalize),
@@ -237,18 +247,14 @@ impl Consumer<'_> {
                 let path = if path.is_empty() { None } else { Some(path.as_slice()) };
                 if let Err(reason) = self.host.freopen(path) {
                     let name = String::from_utf8_lossy(path.unwrap_or(b"")).into_owned();
-                    self.library_fault(
-                        record,
-                        probe,
-                        &format!("couldn't freopen() output to {name}: {reason}"),
-                    );
+                    self.library_fault(record, &format!("couldn't freopen() output to {name}: {reason}"));
                 }
             }
             ActionKind::Ftruncate => {
                 self.flush();
                 self.host.ftruncate();
             }
-            ActionKind::Setopt => self.setopt(values, record, probe),
+            ActionKind::Setopt => self.setopt(values, record),
             ActionKind::Printa { format, aggs } => {
                 let context = Context {
                     settings: &self.settings,
@@ -335,7 +341,7 @@ impl Consumer<'_> {
     }
 
     /// setopt() at run time: what shapes the output changes from here on.
-    fn setopt(&mut self, values: &[Value], record: &Record, probe: Option<&Probe>) {
+    fn setopt(&mut self, values: &[Value], record: &Record) {
         let texts: Vec<String> = values
             .iter()
             .filter_map(Value::as_text)
@@ -347,14 +353,14 @@ impl Consumer<'_> {
             Ok(()) => self.settings = super::settings(&self.options, self.settings.target),
             Err(error) => {
                 let shown = value.map_or(String::new(), |v| format!(" to \"{v}\""));
-                self.library_fault(record, probe, &format!("couldn't set option \"{name}\"{shown}: {error}"));
+                self.library_fault(record, &format!("couldn't set option \"{name}\"{shown}: {error}"));
             }
         }
     }
 
-    fn library_fault(&mut self, record: &Record, probe: Option<&Probe>, reason: &str) {
+    fn library_fault(&mut self, record: &Record, reason: &str) {
         self.flush();
-        let name = probe.map_or(String::new(), full_name);
+        let name = (self.probe)(record.probe).as_ref().map_or(String::new(), full_name);
         let text = error::library_fault(record.clause.0 + 1, record.probe.0, &name, reason);
         if self.json {
             self.error_line(record.probe, record.clause.0, None, &text);

@@ -28,7 +28,7 @@ pub(super) enum Item {
     TargetExited { pid: u32, status: Option<i32> },
     Warning(String),
     Program(Rc<Program>),
-    Totals(AggId, Aggregation),
+    Totals(AggId, Box<Aggregation>),
 }
 
 /// Events in order of delivery.
@@ -58,7 +58,7 @@ impl Sink for Queue {
             Event::TargetExited { pid, status } => Item::TargetExited { pid, status },
             Event::Warning(text) => Item::Warning(text),
             Event::Program(program) => Item::Program(program),
-            Event::Totals { agg, newer } => Item::Totals(agg, newer.clone()),
+            Event::Totals { agg, newer } => Item::Totals(agg, Box::new(newer.clone())),
         });
     }
 }

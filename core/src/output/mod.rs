@@ -41,6 +41,8 @@ pub struct Context<'a> {
 pub struct Settings {
     /// `-q`, `quiet`: only what the script prints.
     pub quiet: bool,
+    /// `-F`, `flowindent`: calls are indented.
+    pub flow_indent: bool,
     /// `rawbytes`: byte arrays are always dumped, printable or not.
     pub raw_bytes: bool,
     /// `strsize`: how many bytes of a string `rawbytes` dumps.
@@ -67,6 +69,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             quiet: false,
+            flow_indent: false,
             raw_bytes: false,
             strsize: 256,
             stack_indent: 14,

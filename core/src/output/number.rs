@@ -66,8 +66,17 @@ pub fn integer(out: &mut Vec<u8>, raw: u64, base: Base, spec: &Spec) {
         // Most conversions of most scripts: nothing to pad, so nothing to build first.
         // Writing to a vector cannot fail.
         let _ = match base {
-            Base::Signed => write!(out, "{}", raw as i64),
-            Base::Unsigned => write!(out, "{raw}"),
+            Base::Signed => {
+                if (raw as i64) < 0 {
+                    out.push(b'-');
+                }
+                decimal(out, (raw as i64).unsigned_abs());
+                Ok(())
+            }
+            Base::Unsigned => {
+                decimal(out, raw);
+                Ok(())
+            }
             Base::Octal => write!(out, "{raw:o}"),
             Base::Hex => write!(out, "{raw:x}"),
             Base::UpperHex => write!(out, "{raw:X}"),
@@ -90,6 +99,27 @@ pub fn integer(out: &mut Vec<u8>, raw: u64, base: Base, spec: &Spec) {
     let minimum = spec.precision.unwrap_or(0).min(MAX_WIDTH);
     let digits = format!("{}{digits}", "0".repeat(minimum.saturating_sub(digits.len())));
     signed_number(out, sign, &digits, spec, spec.precision.is_none());
+}
+
+/// Writes a number's decimal digits.
+fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    // Two digits a division.
+    for pair in digits.rchunks_exact_mut(2) {
+        let low = (number % 100) as u8;
+        number /= 100;
+        first -= 2;
+        if let [tens, ones] = pair {
+            *tens += low / 10;
+            *ones += low % 10;
+        }
+        if number == 0 {
+            first += usize::from(low < 10);
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 /// Writes a sign (or prefix) and digits, with the zeroes of the `0` flag between them.
@@ -202,6 +232,9 @@ mod tests {
         let precise = Spec { precision: Some(3), zero: true, width: 6, ..none };
         assert_eq!(int(-7, Base::Signed, precise), "  -007");
         assert_eq!(int(i64::MIN, Base::Signed, none), "-9223372036854775808");
+        for number in [0u64, 7, 10, 99, 100, 101, 1000, 65_536, 999_999, 10_000_000_000_000_000_000] {
+            assert_eq!(int(number as i64, Base::Unsigned, none), number.to_string());
+        }
     }
 
     #[test]
