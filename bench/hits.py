@@ -15,12 +15,18 @@ HITS = 100000
 
 def probes(kind):
     """The probe in the words of D, and of bpftrace."""
-    if kind == "deep" or kind.startswith("nop"):
+    if kind == "getppid":
+        return "syscall::getppid:entry/pid == $target/", "tracepoint:syscalls:sys_enter_getppid /pid == cpid/"
+    if kind == "spin":
+        return "profile-997", "profile:hz:997"
+    if kind in ("deep", "key") or kind.startswith("nop"):
         return "sites$target:::" + kind, "usdt:%s:sites:%s" % (sites, kind)
     return "pid$target::at_%s:entry" % kind, "uprobe:%s:at_%s" % (sites, kind)
 
-# name -> kinds, length of the string, D, bpftrace, the program of bench/floor.rs. A pair is a call and its return.
+# name -> kinds, length of the string, D, bpftrace, the program of bench/floor.rs, and the hits where they are others
+# than HITS. A pair is a call and its return. Of many keys one is printed: printing is no part of it.
 SAME = object()
+MANY = ("{ @[arg0] = count(); } END { trunc(@, 1); }", "{ @[arg0] = count(); } END { print(@, 1); clear(@); }", None)
 ROWS = {
     "empty": (("nop5", "nop1"), 8, "/arg0 < 0/ { @ = count(); }", SAME, "empty"),
     "count": (("nop5", "nop1", "push", "endbr"), 8, "{ @ = count(); }", SAME, "count"),
@@ -32,6 +38,11 @@ ROWS = {
     "latency": (("push", "leaf"), 8, None, None, "latency"),
     "ustack key": (("nop5", "deep"), 8, "{ @[ustack(20)] = count(); }", SAME, "ustack"),
     "printf record": (("nop5",), 8, '{ printf("%d %d %d\\n", pid, tid, arg0); }', SAME, "record"),
+    "million records": (("nop5",), 8, '{ printf("%d %d %d\\n", pid, tid, arg0); }', SAME, "record", 1000000),
+    "100 k keys": (("key",), 100000, *MANY, 200000),
+    "1 M keys": (("key",), 1000000, *MANY, 2000000),
+    "syscall count": (("getppid",), 8, "{ @ = count(); }", SAME, None),
+    "profile-997": (("spin",), 8, "{ @[execname] = count(); }", "{ @[comm] = count(); }", None, 1000000),
 }
 
 def scripts(row, kind):
@@ -45,13 +56,14 @@ def scripts(row, kind):
                 where + " { @t[tid] = nsecs; } " + back + " /@t[tid]/ { @ = hist(nsecs - @t[tid]); delete(@t, tid); }")
     return probe + d, where + (d if bt is SAME else bt)
 
-def run(line):
+def run(line, hits):
     """(ns a hit, BPF ns a hit or None, the tool's ms of processor time, its peak MB), or the reason it failed."""
-    tool = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True)
+    tool = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     ran, peak, cpu, stop = {}, 0.0, 0.0, time.monotonic() + 60
-    text = []
+    text, said = [], []
     reader = threading.Thread(target=lambda: text.append(tool.stdout.read()))
     reader.start()
+    threading.Thread(target=lambda: said.append(tool.stderr.read()), daemon=True).start()
     while reader.is_alive() and time.monotonic() < stop:
         try:
             status = open("/proc/%d/status" % tool.pid).read()
@@ -70,10 +82,12 @@ def run(line):
         reader.join()
     tool.wait()
     ns = re.search(r"ns ([\d.]+)$", text[0], re.M)
-    if tool.returncode or not ns:
-        return "exit %s" % tool.returncode
-    busy = [r for r in ran.values() if r[1] >= HITS // 2]
-    return float(ns[1]), sum(t for t, _ in busy) / HITS if busy else None, cpu, peak
+    lost = re.search(r"[^\n]*\b(drop|lost|Lost)[^\n]*", "".join(said))
+    if tool.returncode or not ns or lost:
+        return lost[0] if lost else "exit %s: %s" % (tool.returncode, "".join(said)[-200:])
+    # A timer runs more rarely: what one run takes.
+    busy = [r for r in ran.values() if r[1] >= hits // 2] or [(t / n * hits, n) for t, n in ran.values() if n >= 100]
+    return float(ns[1]), sum(t for t, _ in busy) / hits if busy else None, cpu, peak
 
 # The end by a signal has to restore the switch below as well.
 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -85,20 +99,24 @@ before = open(switch).read()
 open(switch, "w").write("1")
 try:
     for turn in range(rounds):
-        for row, (kinds, length, _, _, least) in ROWS.items():
+        for row, (kinds, length, _, _, least, *other) in ROWS.items():
+            hits = other[0] if other else HITS
             for kind in kinds:
                 name = "%s, %s" % (row, kind)
                 if not re.search(wanted, name):
                     continue
-                command = "%s %s %d %d" % (sites, kind, HITS, length)
+                command = "%s %s %d %d" % (sites, kind, hits, length)
                 d, bt = scripts(row, kind)
                 place = kind if probes(kind)[0].startswith("sites") else "at_" + kind
-                lines = {"floor": [floor, least, place] + command.split(), "duotrace": [duotrace, "-qn", d, "-c", command]}
+                size = ["-xaggsize=40m"] if hits == 2000000 else []
+                lines = {"duotrace": [duotrace, *size, "-qn", d, "-c", command]}
+                if least:
+                    lines = {"floor": [floor, least, place] + command.split(), **lines}
                 if chroot:
                     lines["bpftrace"] = ["chroot", chroot, "bpftrace", "-e", bt, "-c", command]
-                    lines["dtrace"] = ["chroot", chroot, "dtrace", "-xsyslibdir=/dlib", "-qn", d, "-c", command]
+                    lines["dtrace"] = ["chroot", chroot, "dtrace", "-xsyslibdir=/dlib", *size, "-qn", d, "-c", command]
                 for tool, line in lines.items():
-                    results.setdefault(name, {}).setdefault(tool, []).append(run(line))
+                    results.setdefault(name, {}).setdefault(tool, []).append(run(line, hits))
 finally:
     open(switch, "w").write(before)
 

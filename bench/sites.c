@@ -3,7 +3,9 @@
  *
  *   sites KIND N [LENGTH]   KIND: nop5, nop1 (USDT probes sites:::nop5, sites:::nop1 of arguments i and a string of LENGTH
  *                           bytes), deep (sites:::deep below 20 frames), push, endbr, leaf (functions at_push(i, string)
- *                           and so on; at_leaf begins with a nop of five bytes), none (the loop alone)
+ *                           and so on; at_leaf begins with a nop of five bytes), key (sites:::key of LENGTH different
+ *                           numbers, one after the other), getppid (a system call), spin (a microsecond of counting), none
+ *                           (the loop alone)
  *
  * Prints "ns NS": nanoseconds a turn. A pause before lets tracers that attach late be there.
  */
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +24,9 @@ __attribute__((noinline)) static void nop1(long i, const char *s) { DTRACE_PROBE
 #undef DUOTRACE_SDT_NOP
 #define DUOTRACE_SDT_NOP ".byte 0x0f, 0x1f, 0x44, 0x00, 0x00"
 __attribute__((noinline)) static void nop5(long i, const char *s) { DTRACE_PROBE2(sites, nop5, i, s); }
+
+/* Scattered over 48 bits, as addresses are. */
+__attribute__((noinline)) static void key(unsigned long n) { DTRACE_PROBE1(sites, key, n * 0x9e3779b97f4a7c15UL >> 16); }
 
 /* Frames with frame pointers, that every tool can walk them. */
 __attribute__((noinline, optimize("no-omit-frame-pointer", "no-optimize-sibling-calls"))) static long below(long depth, long i, const char *s)
@@ -53,6 +59,7 @@ int main(int argc, char **argv)
 	if (length >= 0 && length < (long)sizeof text)
 		memset(text, 'x', length);
 	void (*probe)(long, const char *) = !strcmp(kind, "nop5") ? nop5 : !strcmp(kind, "nop1") ? nop1 : !strcmp(kind, "deep") ? deep : 0;
+	int keys = !strcmp(kind, "key"), calls = !strcmp(kind, "getppid"), spins = !strcmp(kind, "spin");
 	long (*function)(long, const char *) = !strcmp(kind, "push") ? at_push : !strcmp(kind, "endbr") ? at_endbr : !strcmp(kind, "leaf") ? at_leaf : 0;
 	usleep(100000); /* for tracers that are late */
 	double start = now();
@@ -61,6 +68,13 @@ int main(int argc, char **argv)
 			probe(i, text);
 		else if (function)
 			function(i, text);
+		else if (keys)
+			key(i % (length ? length : 1));
+		else if (calls)
+			syscall(SYS_getppid);
+		else if (spins)
+			for (int turn = 0; turn < 2000; turn++)
+				__asm__ volatile("" : "+r"(turn));
 		else
 			__asm__ volatile("" : "+r"(i));
 	}
