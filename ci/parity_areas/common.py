@@ -61,21 +61,20 @@ def finish(process, timeout=TIMEOUT):
     return Run(out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), process.returncode)
 
 
-def alone(name, args, cwd, apart=False):
+def alone(name, args, cwd, apart=False, timeout=TIMEOUT):
     """Runs one; `apart`: the tracer's output goes through a file, apart from that of its command."""
     out = os.path.join(cwd, "out." + name)
-    run = finish(start(name, (["-o", out] if apart else []) + args, cwd))
+    run = finish(start(name, (["-o", out] if apart else []) + args, cwd), timeout)
     if apart:
         run.out = open(out, encoding="utf-8", errors="replace").read() if os.path.exists(out) else ""
     return run
 
 
-def both(args, cwd, apart=False):
+def both(args, cwd, apart=False, timeout=TIMEOUT):
     """Both backends at the same time."""
     names = ("ebpf", "dtrace")
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return dict(zip(names, pool.map(lambda name: alone(name, args, cwd, apart), names)))
-
+        return dict(zip(names, pool.map(lambda name: alone(name, args, cwd, apart, timeout), names)))
 
 
 class Lines:
