@@ -14,6 +14,7 @@ DUOTRACE = os.path.realpath(os.environ.get("DUOTRACE", os.path.join(HERE, "targe
 LIBRARY = ["-x", "syslibdir=/dlib"]
 # Oracle's library takes half a minute to compile a script where four others want the same processors.
 TIMEOUT = 180
+TIMED_OUT = "timed out"
 # Already in the chroot: the library finds a process's files only where both see the same mounts.
 INSIDE = "PARITY_INSIDE" in os.environ
 ENTER = [] if INSIDE else [PEERS, "exec"]
@@ -57,7 +58,7 @@ def finish(process, timeout=TIMEOUT):
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
-        err += b"\ndtrace: timed out"
+        err += f"\ndtrace: {TIMED_OUT}".encode()
     return Run(out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), process.returncode)
 
 
@@ -120,7 +121,7 @@ class Tracer:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            return Run(self.out.text(), self.err.text() + "\ndtrace: timed out", -signal.SIGKILL)
+            return Run(self.out.text(), self.err.text() + f"\ndtrace: {TIMED_OUT}", -signal.SIGKILL)
         for lines in (self.out, self.err):
             lines.thread.join(5)
         return Run(self.out.text(), self.err.text(), self.process.returncode)
