@@ -56,7 +56,7 @@ const WAKE: libc::c_int = libc::SIGUSR1;
 
 impl Child {
     /// Forks; `work` runs in the child, which ends with it.
-    pub fn start(work: impl FnOnce(Ends) + Send) -> io::Result<Child> {
+    pub fn start(work: impl FnOnce(Ends)) -> io::Result<Child> {
         let (from, to_session) = pipe()?;
         let (from_session, to) = pipe()?;
         // SAFETY: see the module's invariant: no other thread of ours holds a lock.
@@ -68,9 +68,11 @@ impl Child {
                 for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, WAKE] {
                     interrupt_only(signal);
                 }
-                let is_done = apart(|| work(Ends { to_session, from_session }));
+                let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    work(Ends { to_session, from_session });
+                }));
                 // SAFETY: ends the process without running what the parent's copies would do at exit.
-                unsafe { libc::_exit(if is_done { 0 } else { 101 }) }
+                unsafe { libc::_exit(if result.is_ok() { 0 } else { 101 }) }
             }
             pid => Ok(Child { pid, from, to: Some(to), status: None }),
         }
@@ -164,40 +166,6 @@ pub fn ending(status: i32) -> Option<String> {
     (code != 0).then(|| format!("status {code}"))
 }
 
-/// Runs something in a thread of its own, which gets the signals: did it end without a panic?
-///
-/// The C library gives a new thread a heap of its own, of memory that nobody has used. Oracle's library (2.0.7) damages its
-/// heap when some programs start; in dtrace(1), a process that has just begun, that goes unnoticed, and among what a fork
-/// has left behind the C library ends the process for it. (With a few scripts it still does: docs/platforms.md.)
-fn apart(work: impl FnOnce() + Send) -> bool {
-    let before = mask(None);
-    let run = || {
-        mask(Some(before));
-        reserve();
-        work();
-    };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run);
-        thread.is_ok_and(|thread| thread.join().is_ok())
-    })
-}
-
-/// Makes room in the heap of this thread. GNU's C library opens such a heap page by page as it grows, each with a system
-/// call (12,665 of them while Oracle's library starts, where the heap of a process's first thread takes 436), but what was
-/// open once stays so.
-fn reserve() {
-    /// Just below what would get a mapping of its own; as many as one heap (64 MB) holds.
-    const BLOCK: usize = 120 << 10;
-    const BLOCKS: usize = 544;
-    if cfg!(target_env = "gnu") {
-        let blocks: Vec<Vec<u8>> = (0..BLOCKS).map(|_| Vec::with_capacity(BLOCK)).collect();
-        drop(std::hint::black_box(blocks));
-    }
-}
-
-/// As much as a process has by default: the library's parser recurses.
-const STACK: usize = 8 << 20;
-
 /// Sets the signals that this thread does not get, all if none are given; those that it did not get before.
 fn mask(to: Option<libc::sigset_t>) -> libc::sigset_t {
     // SAFETY: a zeroed set is storage for sigfillset(); neither call can fail with valid sets.
@@ -258,33 +226,5 @@ pub fn let_go() {
         for fd in 3..limit {
             libc::close(fd);
         }
-    }
-}
-
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
-mod tests {
-    use std::sync::Mutex;
-
-    /// What the worker will take from its heap is open for writing from the start.
-    #[test]
-    fn the_workers_heap_is_open() {
-        let open = Mutex::new(0);
-        assert!(super::apart(|| {
-            // Larger than what this thread keeps of what its parent had.
-            let taken = Box::new([0_u8; 4096]);
-            let place = taken.as_ptr() as usize;
-            let (mut end, maps) = (place, std::fs::read_to_string("/proc/self/maps").expect("maps"));
-            for line in maps.lines() {
-                let (range, rest) = line.split_once(' ').expect("a range");
-                let (from, to) = range.split_once('-').expect("two addresses");
-                let [from, to] = [from, to].map(|at| usize::from_str_radix(at, 16).expect("an address"));
-                if rest.starts_with("rw") && (from..to).contains(&end) {
-                    end = to;
-                }
-            }
-            *open.lock().expect("only here") = end - place;
-        }));
-        let open = open.into_inner().expect("done");
-        assert!(open >= 48 << 20, "{open} bytes are open");
     }
 }

@@ -52,7 +52,7 @@ typedef int rec_f(const void *, const void *, void *);
 typedef int iter_f(void *, const void *, void *);
 typedef int stmt_f(void *, void *, const void *, void *);
 
-static int handle, fired, last_error;
+static int handle, fired, enabled, last_error;
 static char message[256] = "nothing is wrong";
 static const char *text = "";
 static data_f *on_error, *on_drop;
@@ -124,7 +124,7 @@ void *dtrace_program_fcompile(void *h, FILE *f, uint32_t flags, int argc, char *
 	return (dtrace_program_strcompile(h, s, -1, flags, argc, argv));
 }
 void dtrace_program_info(void *h, void *p, info_t *i) { memset(i, 0, sizeof (*i)); i->matches = 7; }
-int dtrace_program_exec(void *h, void *p, info_t *i) { dtrace_program_info(h, p, i); return (0); }
+int dtrace_program_exec(void *h, void *p, info_t *i) { enabled = 1; dtrace_program_info(h, p, i); return (0); }
 int dtrace_stmt_iter(void *h, void *p, stmt_f *f, void *arg)
 {
 	static ecb_t ecb;
@@ -137,7 +137,15 @@ int dtrace_go(void *h) { return (strstr(text, "nogo") != NULL ? fail(1004, "Perm
 int dtrace_stop(void *h) { return (0); }
 void dtrace_sleep(void *h) { usleep(1000); }
 int dtrace_aggregate_snap(void *h) { return (0); }
-int dtrace_handle_err(void *h, data_f *f, void *arg) { on_error = f; err_arg = arg; return (0); }
+int dtrace_handle_err(void *h, data_f *f, void *arg)
+{
+	/* Oracle's enables a program of its own, for which it has no room after others: it would write behind a block. */
+	if (enabled)
+		abort();
+	on_error = f;
+	err_arg = arg;
+	return (0);
+}
 int dtrace_handle_drop(void *h, data_f *f, void *arg) { on_drop = f; drop_arg = arg; return (0); }
 int dtrace_handle_proc(void *h, void (*f)(void *, const char *, void *), void *arg)
 {

@@ -14,6 +14,7 @@ DUOTRACE = os.path.realpath(os.environ.get("DUOTRACE", os.path.join(HERE, "targe
 LIBRARY = ["-x", "syslibdir=/dlib"]
 # Oracle's library takes half a minute to compile a script where four others want the same processors.
 TIMEOUT = 180
+TIMED_OUT = "timed out"
 # Already in the chroot: the library finds a process's files only where both see the same mounts.
 INSIDE = "PARITY_INSIDE" in os.environ
 ENTER = [] if INSIDE else [PEERS, "exec"]
@@ -57,25 +58,24 @@ def finish(process, timeout=TIMEOUT):
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
-        err += b"\ndtrace: timed out"
+        err += f"\ndtrace: {TIMED_OUT}".encode()
     return Run(out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), process.returncode)
 
 
-def alone(name, args, cwd, apart=False):
+def alone(name, args, cwd, apart=False, timeout=TIMEOUT):
     """Runs one; `apart`: the tracer's output goes through a file, apart from that of its command."""
     out = os.path.join(cwd, "out." + name)
-    run = finish(start(name, (["-o", out] if apart else []) + args, cwd))
+    run = finish(start(name, (["-o", out] if apart else []) + args, cwd), timeout)
     if apart:
         run.out = open(out, encoding="utf-8", errors="replace").read() if os.path.exists(out) else ""
     return run
 
 
-def both(args, cwd, apart=False):
+def both(args, cwd, apart=False, timeout=TIMEOUT):
     """Both backends at the same time."""
     names = ("ebpf", "dtrace")
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return dict(zip(names, pool.map(lambda name: alone(name, args, cwd, apart), names)))
-
+        return dict(zip(names, pool.map(lambda name: alone(name, args, cwd, apart, timeout), names)))
 
 
 class Lines:
@@ -121,7 +121,7 @@ class Tracer:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            return Run(self.out.text(), self.err.text() + "\ndtrace: timed out", -signal.SIGKILL)
+            return Run(self.out.text(), self.err.text() + f"\ndtrace: {TIMED_OUT}", -signal.SIGKILL)
         for lines in (self.out, self.err):
             lines.thread.join(5)
         return Run(self.out.text(), self.err.text(), self.process.returncode)

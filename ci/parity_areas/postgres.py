@@ -65,34 +65,47 @@ class Session:
         words = [os.path.join(env["PG_BIN"], "psql"), "-XqAt", "-h", env["PG_SOCKET"], "-p", env["PG_PORT"]]
         self.psql = subprocess.Popen([*words, "-U", env["PG_USER"], "bench"], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.out, self.file, self.sends = Lines(self.psql.stdout), os.path.join(env["PG_DIR"], "session.sql"), 0
+        self.out, self.file, self.sends = Lines(self.psql.stdout), os.path.join(env["PG_DIR"], f"{self.psql.pid}.sql"), 0
         self.send(["select 'pid ' || pg_backend_pid();"])
         self.pid = re.search(r"^pid (\d+)$", self.out.text(), re.M)[1]
 
     def send(self, statements):
         """Sends statements and waits until the last was answered."""
+        self.ask(statements)
+        self.answered()
+
+    def ask(self, statements):
+        """Sends statements."""
         self.sends += 1
         with open(self.file, "w", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in [*statements, f"\\echo end {self.sends}"])
         self.psql.stdin.write(f"\\i {self.file}\n".encode())
         self.psql.stdin.flush()
+
+    def answered(self):
+        """Waits until the last statement was answered."""
         if not self.out.wait(rf"^end {self.sends}$"):
             raise TimeoutError("PostgreSQL does not answer")
 
     def close(self):
         self.psql.kill()
         self.psql.wait()
+        os.unlink(self.file)
 
 
-def over_session(env, args, pattern, names=("ebpf", "dtrace")):
-    """Both over one session: armed when each has printed two lines that match (of a tick), ended two lines later. A script's
-    `postgresql*` is every server of the machine on eBPF: there too it is read as the process that is held."""
+def send_all(_env, session):
+    session.send(sent())
+
+
+def over_session(env, args, pattern, names=("ebpf", "dtrace"), work=send_all):
+    """Both over one session: armed when each has printed two lines that match (of a tick), ended two lines after the work. A
+    script's `postgresql*` is every server of the machine on eBPF: there too it is read as the process that is held."""
     session = Session(env)
     try:
         of = lambda name: [held(env, word) if name != "dtrace" and word.endswith(".d") else word for word in args]
         running = [Tracer(name, ["-p", session.pid, *of(name)], HERE) for name in names]
         armed(running, pattern, 2)
-        session.send(sent())
+        work(env, session)
         for tracer in running:
             seen = len(re.findall(pattern, tracer.out.text(), re.M))
             tracer.out.wait(pattern, seen + 2)
@@ -215,6 +228,44 @@ def slower(env):
     if rows == [wanted, wanted]:
         return "equal", f"exactly the {len(wanted)} statements, in order"
     return "DIFFERS", f"{len(wanted)} statements, rows {[len(found) for found in rows]} {runs['dtrace'].message()!r}"
+
+
+# Waits of the session for a table that another has locked: how it wants to lock it, the mode's number, how often.
+WAITS = [("share", 5, 12), ("access exclusive", 8, 18)]
+WAIT_MS = 50
+# Until the other waits, and then some.
+HOLD = (f"do $$ begin while not exists (select from pg_locks where not granted) loop perform pg_sleep(0.001); end loop; "
+        f"perform pg_sleep({WAIT_MS / 1000}); end $$;")
+
+
+def wait_for_locks(env, session):
+    other = Session(env)
+    try:
+        for mode, _, count in WAITS:
+            for _ in range(count):
+                other.send(["begin;", "lock table pgbench_branches in access exclusive mode;"])
+                session.ask(["begin;", f"lock table pgbench_branches in {mode} mode;", "commit;"])
+                other.send([HOLD, "commit;"])
+                session.answered()
+    finally:
+        other.close()
+
+
+def locks(env):
+    """Every wait, by the kind of the lock (0: relation) and its mode; the same times, which are no shorter than they were."""
+    tick = "tick-500ms { printf(\"tick\\n\"); }"
+    runs = over_session(env, ["-n", tick, "-s", "scripts/db/pglocks.d"], "^tick$", work=wait_for_locks)
+    rows = [re.findall(r"^ *(\d+) +(\d+) +(\d+) +(\d+)$", runs[name].out, re.M) for name in ("ebpf", "dtrace")]
+    wanted = {f"relation, mode {mode}": count for _, mode, count in WAITS}
+    found = [{f"relation, mode {mode}": int(waits) for kind, mode, waits, _ in of if kind == "0"} for of in rows]
+    result, note = exact(wanted, found, runs)
+    if result != "equal" or any(len(of) != len(WAITS) for of in rows):
+        return "DIFFERS", f"{note}; rows {rows}"
+    a, b = (sum(int(row[3]) for row in of) for of in rows)
+    least = WAIT_MS * sum(count for _, _, count in WAITS)
+    apart = abs(a - b) / max(a, b)
+    good = min(a, b) >= least and apart <= 0.05
+    return "equal" if good else "DIFFERS", f"{note}; ms: ebpf {a} dtrace {b} of at least {least}, bound 5 %"
 
 
 def refusal(env, path):

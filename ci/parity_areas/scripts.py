@@ -34,6 +34,7 @@ def scripts(only):
 
 
 POSTGRES = {
+    "db/pglocks.d": postgres.locks,
     "db/pgslower.d": postgres.slower,
     "oscon2008/qps.d": postgres.qps,
     "oscon2008/query_speed.d": postgres.query_speed,

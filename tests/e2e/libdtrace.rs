@@ -17,11 +17,13 @@ use super::{Test, traced};
 /// The tests of this file.
 pub const TESTS: &[(&str, Test)] = &[
     ("every action and function, as dtrace(1) prints it", || oracle(every_action)),
+    ("fifteen clauses", || oracle(fifteen_clauses)),
     ("a killed library process", || oracle(killed)),
     ("an abort within the library", || oracle(aborted)),
     ("a reader that goes away", || oracle(closed_pipe)),
     ("a killed tracer", || oracle(killed_tracer)),
     ("the stand-in: killed, aborted, silent, failing", || stand_in(misbehaving)),
+    ("the stand-in: a function is missing", || stand_in(lacking)),
     ("the stand-in: a reader that goes away", || stand_in(stand_in_closed_pipe)),
     ("the stand-in: a compile error", || stand_in(stand_in_compile_error)),
     ("the stand-in: a library that hangs", || stand_in(hanging)),
@@ -167,6 +169,18 @@ fn every_action(within: &Within) -> Result<(), String> {
     }
 }
 
+/// Oracle's library (2.0.7) has a table of statements with room for those that are known when the first is enabled. What came
+/// later, its own for errors, was written behind it: into the size of the next block where the table's end is a block's, as
+/// with fifteen clauses.
+fn fifteen_clauses(within: &Within) -> Result<(), String> {
+    let clauses: String = (0..14).map(|n| format!("BEGIN {{ x{n} = {n}; }} ")).collect();
+    let ran = within(&format!("$D -q -n '{clauses} BEGIN {{ exit(0); }}'; echo status: $?"))?;
+    match ran.stdout.ends_with("status: 0\n") && ran.stderr.is_empty() {
+        true => Ok(()),
+        false => Err(format!("stdout: {}\nstderr: {}", ran.stdout, ran.stderr)),
+    }
+}
+
 fn killed(within: &Within) -> Result<(), String> {
     let ran = within(&signalled("KILL"))?;
     expect("SIGKILL", &ran, "dtrace: libdtrace's process failed: it ended by signal 9 (killed)", 1)
@@ -208,16 +222,24 @@ fn killed_tracer(within: &Within) -> Result<(), String> {
     }
 }
 
+/// Compiles the stand-in library, with a definition.
+fn make_stand_in(library: &Path, define: &str) -> Result<(), String> {
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-w", "-DACT_BASE=51", define, "-o"])
+        .arg(library)
+        .arg(root().join("backend-dtrace/tests/fake.c"))
+        .status();
+    match made {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("cc failed".to_string()),
+    }
+}
+
 /// Runs a test with the stand-in library, as illumos' would be.
 fn stand_in(test: fn(&With) -> Result<(), String>) -> Result<Outcome, String> {
     let scratch = Scratch::new()?;
     let library = scratch.path().join("libfake.so");
-    let made = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-w", "-DFUNCTION=128", "-DACT_BASE=51", "-o"])
-        .arg(&library)
-        .arg(root().join("backend-dtrace/tests/fake.c"))
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
+    if make_stand_in(&library, "-DFUNCTION=128").is_err() {
         return Ok(Outcome::Skipped("no C compiler".into()));
     }
     let program = duotrace()?;
@@ -246,6 +268,20 @@ fn misbehaving(with: &With) -> Result<(), String> {
         ("failing", "dtrace: processing aborted: the buffer is on fire"),
     ] {
         one_line(text, &run(&mut with(text), LIMIT)?, line)?;
+    }
+    Ok(())
+}
+
+/// One function of the many is not there.
+fn lacking(with: &With) -> Result<(), String> {
+    for (name, line) in [
+        ("dtrace_printf_format", "dtrace: not a libdtrace that is known: it lacks dtrace_printf_format"),
+        ("dtrace_go", "dtrace: processing aborted: this libdtrace has no dtrace_go()"),
+    ] {
+        let scratch = Scratch::new()?;
+        let library = scratch.path().join("libfake.so");
+        make_stand_in(&library, &format!("-D{name}=renamed"))?;
+        one_line(name, &run(with("entry").env("DUOTRACE_LIBDTRACE", &library), LIMIT)?, line)?;
     }
     Ok(())
 }

@@ -201,6 +201,9 @@ impl Worker {
     fn trace(&mut self, config: &Config) -> Result<(), Failure> {
         self.prepare(config)?;
         let compiled = self.compile(config, if config.listing { C_DIFV } else { 0 })?;
+        // Before the first program is enabled: for errors the library enables one of its own, and Oracle's 2.0.7 makes its table
+        // of statements when the first is enabled, with room for those that were compiled by then.
+        self.context.handlers();
         let (mut matches, mut stability) = (Vec::new(), Vec::new());
         for (index, program) in compiled.iter().enumerate() {
             let info = self.library().exec(*program).map_err(failure(Stage::Compile, index))?;
@@ -208,8 +211,6 @@ impl Worker {
             let ([a, b, c], [d, e, f]) = (info.description, info.statement);
             stability.push([a, b, c, d, e, f]);
         }
-        // Never freed: the block may be the one behind which Oracle's library writes.
-        std::mem::forget(compiled);
         let dialect = self.dialect();
         self.context.dialect = dialect;
         let options = REPORTED
@@ -223,7 +224,6 @@ impl Worker {
         if self.await_wish() != Wish::Go {
             return Ok(());
         }
-        self.context.handlers();
         self.library().go().map_err(failure(Stage::Go, 0))?;
         for process in &self.targets {
             self.library().resume(*process);
