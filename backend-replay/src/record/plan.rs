@@ -359,9 +359,10 @@ impl Plan {
                     let count = number(data, at, Ty::U64)? as usize;
                     let first = at + if *user { 16 } else { 8 };
                     let Ty::Stack(spec) = field.ty else { return None };
-                    let frames =
-                        (0..count.min(spec.frames as usize)).map(|n| number(data, first + n * 8, Ty::U64));
-                    event.set_stack(*user, frames.collect::<Option<Vec<u64>>>()?);
+                    let frames = event.new_stack(*user);
+                    for n in 0..count.min(spec.frames as usize) {
+                        frames.push(number(data, first + n * 8, Ty::U64)?);
+                    }
                 }
                 What::Status(of) => {
                     site = Some(*of);
