@@ -223,6 +223,14 @@ impl Event {
         self.memory.push(Region { space, address, data });
     }
 
+    /// The same of a string and the NUL behind it.
+    pub(crate) fn add_string(&mut self, space: Space, address: u64, text: &[u8]) {
+        let mut range = self.keep(text);
+        self.data.push(0);
+        range.end += 1;
+        self.memory.push(Region { space, address, data: Some(range) });
+    }
+
     /// What is known of the memory at an address: the region that reaches furthest.
     pub fn read(&self, space: Space, address: u64) -> Read<'_> {
         let mut best: &[u8] = &[];

@@ -266,7 +266,10 @@ impl Plan {
             var.map_or_else(|| builtin(which, ty), |(_, var)| expr_clock(*var, which, ty))
         };
         let now = Builtin::Timestamp;
-        fields.push((What::Number(now), Ty::U64, clock(now)));
+        // Otherwise the record's own time does: reading the clock is dear.
+        if reads.numbers.contains(&now) {
+            fields.push((What::Number(now), Ty::U64, clock(now)));
+        }
         fields.push((What::Tid, U32, builtin(Builtin::Tid, U32)));
         for number in reads.numbers.iter().filter(|number| **number != now) {
             let ty = number_type(*number);
@@ -375,9 +378,7 @@ impl Plan {
                         match ty {
                             Ty::Str => {
                                 // The NUL was there, or the string was cut: both read back as the same string.
-                                let mut bytes = text(data, at)?.to_vec();
-                                bytes.push(0);
-                                event.add_memory(space, address, Some(&bytes));
+                                event.add_string(space, address, text(data, at)?);
                             }
                             ty => {
                                 let size = match ty {
