@@ -189,6 +189,7 @@ fn maps(input: &Input<'_>, plan: &Layout, programs: &[ProgramImage]) -> Vec<MapD
                     layout::unwind::PROCESSES,
                 ),
                 layout::ROWS => MapSpec::array(MapKind::MmapArray, "rows", 8, layout::unwind::ROWS),
+                layout::KNOWN => mapped("known", layout::unwind::KNOWN * 16),
                 layout::WAITS => super::lock::map(),
                 layout::LOOKED_AT => MapSpec::hash(
                     MapKind::LruHash,

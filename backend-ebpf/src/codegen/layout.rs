@@ -44,6 +44,8 @@ pub const OBJECTS: MapId = MapId(10);
 pub const ROWS: MapId = MapId(11);
 /// Processes whose objects are wanted.
 pub const STRANGERS: MapId = MapId(12);
+/// Rows that were found before: one mapped value.
+pub const KNOWN: MapId = MapId(19);
 /// Waits for locks that are going on: `lock` has the layout.
 pub const WAITS: MapId = MapId(18);
 /// Where the threads of a process keep what virtual probes look at: `threads` has the layout.
@@ -64,11 +66,17 @@ const ARRAYS: u32 = 32;
 pub mod unwind {
     /// Processes that have tables at a time.
     pub const PROCESSES: u32 = 256;
-    /// Objects of a process, a power of two. The value of `OBJECTS` is their number and, from `HEAD` on, for each:
+    /// Objects of a process, a power of two. The value of `OBJECTS` is their number, the version (`u32` each: no two
+    /// lists of objects have the same) and, from `HEAD` on, for each:
     /// start and end of its code, load bias (`u64` each), its first row and how many it has (`u32` each).
+    /// What is left over begins at `NOWHERE`.
     pub const OBJECTS: u32 = 128;
     pub const HEAD: u32 = 8;
     pub const OBJECT: u32 = 32;
+    pub const NOWHERE: u64 = i64::MAX as u64;
+    /// Rows of addresses that were met before, a power of two. Each is two words: what the address is known by (with the
+    /// version of the process's objects) xor the row, and the row from bit 32 on.
+    pub const KNOWN: u32 = 1 << 13;
     /// Rows of all objects. Each is a `u64`: the address in the object (32 bits), the distance of the CFA in words
     /// (16 bits), the word below the CFA that holds the caller's rbp, or 0 (8 bits), and what the CFA is relative to.
     pub const ROWS: u32 = 1 << 20;
@@ -265,6 +273,8 @@ pub struct Layout {
     pub(super) temps_bytes: u32,
     pub(super) temps_used: u32,
     pub(super) uses_scratch: bool,
+    /// Where a part of the user's stack is read to, with scripts that walk it.
+    pub(super) window_at: u32,
     /// Bytes of a frame.
     pub frame_bytes: u32,
 }
@@ -317,6 +327,7 @@ impl Layout {
             temps_bytes: temps,
             temps_used: 0,
             uses_scratch: uses_scratch(input),
+            window_at: 0,
             frame_bytes: 0,
         };
         plan.buckets = 1 << (plan.table_bytes / 128).max(16).ilog2();
@@ -334,7 +345,8 @@ impl Layout {
         // Twice the size: the verifier bounds an offset and a length each on its own.
         plan.temps_at = scratch_at + if plan.uses_scratch { plan.scratch_bytes * 2 } else { 0 };
         // One string more than is used: the verifier bounds a string's offset and a length in it each on its own.
-        plan.frame_bytes = plan.temps_at + round8(temps) + str_bytes + 8;
+        plan.window_at = plan.temps_at + round8(temps) + str_bytes + 8;
+        plan.frame_bytes = plan.window_at + if walks_stacks(program) { super::runtime::WINDOW } else { 0 };
         Ok(plan)
     }
 
@@ -481,6 +493,13 @@ fn uses_scratch(input: &Input<'_>) -> bool {
         .clauses
         .iter()
         .any(|clause| calls_any(clause, &[S::Alloca, S::Copyin, S::Copyinto, S::Copyout, S::Bcopy]))
+}
+
+/// Is a user's stack wanted anywhere?
+fn walks_stacks(program: &duotrace_core::ir::Program) -> bool {
+    let is_one = |ty: &Ty| matches!(ty, Ty::Stack(spec) if spec.user);
+    program.aggregations.iter().any(|def| def.key.iter().any(is_one))
+        || program.clauses.iter().any(|clause| clause.record.fields.iter().any(|field| is_one(&field.ty)))
 }
 
 /// Does a clause take scratch memory?

@@ -85,6 +85,8 @@ pub enum ProbeIdentity {
     Const(ProbeId),
     /// The attach cookie's low 32 bits are the probe's number.
     Cookie,
+    /// Its high 32 bits are: the low ones are the probe at the entry, of the same program.
+    CookieHigh,
     /// Indexed by system call number: 0 means not enabled here.
     BySyscall(Vec<u32>),
 }
@@ -270,6 +272,8 @@ pub struct SiteGroup {
     pub at_entry: bool,
     /// Attached as a session to the entries of functions, for what happens at their returns.
     pub session: bool,
+    /// With a session: what fires at the entries of just these functions, in the same program.
+    pub entry: Option<Box<SiteGroup>>,
     /// A virtual probe's condition: where it is 0 nothing fired.
     pub condition: Option<Arc<Recipe>>,
     /// A virtual probe at a return that wants something of the entry; or the program at the entry that keeps it.

@@ -5,7 +5,7 @@ use super::context::{ArgMode, Gen, Res, slot};
 use super::fault::{EXITED, FAULTED};
 use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, FRAMES_PER_CPU, VarPlace, control, drops, frame};
-use super::{Hook, Kept, PidFilter, ProbeIdentity, args::regs};
+use super::{Hook, Kept, PidFilter, ProbeIdentity, SiteGroup, args::regs};
 use duotrace_core::diagnostic::Diag;
 use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Subroutine, Ty};
 
@@ -21,6 +21,9 @@ const FRAME_PTR: i16 = -72;
 /// `MAX_URETPROBE_DEPTH` (kernel/events/uprobes.c): traced calls of a thread whose returns are traced as well.
 const MOST_CALLS: i32 = 64;
 
+/// A clause of a firing.
+type Firing = (Place, ClauseId, Traits);
+
 /// Where a clause's code is.
 enum Place {
     /// In a function of its own.
@@ -29,14 +32,49 @@ enum Place {
     Entry,
 }
 
-impl Gen<'_> {
+impl<'a> Gen<'a> {
     /// Emits the whole program; gives what could not be lowered.
     pub fn program(&mut self) -> Vec<Diag> {
-        let program = self.input.program;
         let mut diags = Vec::new();
-        let mut functions = Vec::new();
         let entry = self.asm.entry();
         let error_functions = self.error_clauses(&mut diags);
+        let functions = self.clauses(&mut diags);
+        let at_entry = self.group.entry.as_deref();
+        let before = at_entry.map(|group| self.of(group, |made| made.clauses(&mut diags)));
+        let condition = match self.group.condition.clone().map(|recipe| self.condition(&recipe)).transpose() {
+            Ok(condition) => condition,
+            Err(diag) => {
+                diags.push(*diag);
+                None
+            }
+        };
+        self.asm.enter(entry);
+        let done = match self.group.service {
+            Some(service) => {
+                self.service(service);
+                Ok(())
+            }
+            None => self.entry(&functions, before.as_deref(), &error_functions, condition),
+        };
+        if let Err(diag) = done {
+            diags.push(*diag);
+        }
+        self.emit_routines();
+        diags
+    }
+
+    /// Does something for another group of the same program.
+    fn of<T>(&mut self, group: &'a SiteGroup, work: impl FnOnce(&mut Self) -> T) -> T {
+        let own = std::mem::replace(&mut self.group, group);
+        let done = work(self);
+        self.group = own;
+        done
+    }
+
+    /// Emits the functions of the group's clauses.
+    fn clauses(&mut self, diags: &mut Vec<Diag>) -> Vec<Firing> {
+        let program = self.input.program;
+        let mut functions = Vec::new();
         for id in &self.group.clauses {
             let Some(clause) = program.clauses.get(id.0 as usize) else { continue };
             let traits = self.traits(clause);
@@ -51,26 +89,7 @@ impl Gen<'_> {
             }
             functions.push((Place::Function(function), *id, traits));
         }
-        let condition = match self.group.condition.clone().map(|recipe| self.condition(&recipe)).transpose() {
-            Ok(condition) => condition,
-            Err(diag) => {
-                diags.push(*diag);
-                None
-            }
-        };
-        self.asm.enter(entry);
-        let done = match self.group.service {
-            Some(service) => {
-                self.service(service);
-                Ok(())
-            }
-            None => self.entry(&functions, &error_functions, condition),
-        };
-        if let Err(diag) = done {
-            diags.push(*diag);
-        }
-        self.emit_routines();
-        diags
+        functions
     }
 
     /// A clause's function: context, frame number, probe, upper half of the cookie.
@@ -83,7 +102,8 @@ impl Gen<'_> {
 
     fn entry(
         &mut self,
-        clauses: &[(Place, ClauseId, Traits)],
+        clauses: &[Firing],
+        before: Option<&[Firing]>,
         errors: &[(FuncId, ClauseId)],
         condition: Option<FuncId>,
     ) -> Res {
@@ -94,8 +114,28 @@ impl Gen<'_> {
             self.unless_armed(out);
         }
         if self.group.session {
-            self.only_returns(out)?;
+            let back = self.asm.label();
+            self.at_entry(back, out)?;
+            if let (Some(group), Some(before)) = (self.group.entry.as_deref(), before) {
+                self.of(group, |made| made.fire(before, errors, None, out))?;
+            }
+            self.asm.jump(out);
+            self.asm.bind(back);
         }
+        self.fire(clauses, errors, condition, out)?;
+        self.asm.bind(out);
+        self.asm.ret(0);
+        Ok(())
+    }
+
+    /// The probe of the group fires, unless something speaks against it.
+    fn fire(
+        &mut self,
+        clauses: &[Firing],
+        errors: &[(FuncId, ClauseId)],
+        condition: Option<FuncId>,
+        out: super::asm::Label,
+    ) -> Res {
         if let Some(cpu) = self.input.limits.cpu {
             self.asm.call(Helper::GetSmpProcessorId);
             self.asm.jump_if(Cond::Ne, Reg::R0, cpu as i32, out);
@@ -153,27 +193,26 @@ impl Gen<'_> {
             self.asm.load(Size::DW, Reg::R1, Reg::R10, FRAME_PTR);
             self.emit(Insn::st(Size::DW, Reg::R1, frame::BUSY as i16, 0));
         }
-        self.asm.bind(out);
-        self.asm.ret(0);
         Ok(())
     }
 
-    /// A session runs at the entry too: there it only counts the return that will not be traced.
-    fn only_returns(&mut self, out: super::asm::Label) -> Res {
+    /// A session goes to `back` at a return. At the entry it counts the return that will not be traced.
+    fn at_entry(&mut self, back: super::asm::Label, out: super::asm::Label) -> Res {
         let Some(offsets) = self.input.target.offsets.returns else {
             return self.unsupported(self.f.span, "a session");
         };
-        let back = self.asm.label();
         self.emit(Insn::call_kfunc(offsets.is_return as i32));
         self.alu(Alu::And, Reg::R0, 0xff);
         self.asm.jump_if(Cond::Ne, Reg::R0, 0, back);
         self.asm.call(Helper::GetCurrentTaskBtf);
         self.load_far(Size::DW, offsets.utask);
         self.load_far(Size::W, offsets.depth);
-        self.asm.jump_if(Cond::Lt, Reg::R0, MOST_CALLS, out);
+        let traced = if self.group.entry.is_some() { self.asm.label() } else { out };
+        self.asm.jump_if(Cond::Lt, Reg::R0, MOST_CALLS, traced);
         self.count_drop(drops::RETURNS);
-        self.asm.jump(out);
-        self.asm.bind(back);
+        if self.group.entry.is_some() {
+            self.asm.bind(traced);
+        }
         Ok(())
     }
 
@@ -210,6 +249,12 @@ impl Gen<'_> {
         self.asm.mov(Reg::R8, 0);
         match &self.group.identity {
             ProbeIdentity::Const(id) => self.asm.load_imm(Reg::R7, i64::from(id.0)),
+            ProbeIdentity::CookieHigh => {
+                self.asm.mov(Reg::R1, Reg::R6);
+                self.asm.call(Helper::GetAttachCookie);
+                self.asm.mov(Reg::R7, Reg::R0);
+                self.alu(Alu::Rsh, Reg::R7, 32);
+            }
             ProbeIdentity::Cookie => {
                 self.asm.mov(Reg::R1, Reg::R6);
                 self.asm.call(Helper::GetAttachCookie);

@@ -362,6 +362,7 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         service: None,
         at_entry: true,
         session: false,
+        entry: None,
         condition: None,
         keep: None,
         looks_at: None,

@@ -650,8 +650,10 @@ impl Session for Running {
 
     fn listing(&self, sources: &SourceMap) -> Option<String> {
         let clauses = |group: usize| {
-            let clauses = self.plan.groups.get(group).map_or(&[][..], |group| &group.clauses);
-            let found = clauses.iter().filter_map(|id| self.program.clauses.get(id.0 as usize));
+            let group = self.plan.groups.get(group);
+            let entry = group.and_then(|group| group.entry.as_deref());
+            let clauses = entry.into_iter().chain(group).flat_map(|group| &group.clauses);
+            let found = clauses.filter_map(|id| self.program.clauses.get(id.0 as usize));
             let names = found.flat_map(|clause| &clause.probes).map(|enabling| enabling.desc.to_string());
             names.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
         };

@@ -21,10 +21,22 @@ const FRESH: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 16;
 
 /// An object's rows in the kernel's table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Rows {
     first: u32,
     count: u32,
+}
+
+/// Code of a process: from where to where, its load bias, its rows.
+type Range = (u64, u64, u64, Rows);
+
+/// What is known of a process.
+#[derive(Debug)]
+struct Seen {
+    at: Instant,
+    ranges: Vec<Range>,
+    /// Changes with the ranges, and is no other process's.
+    version: u32,
 }
 
 /// What the kernel side has.
@@ -35,7 +47,8 @@ pub struct Tables {
     objects: HashMap<FileId, (Rows, Elf)>,
     /// The next free row.
     next: u32,
-    seen: HashMap<i32, Instant>,
+    seen: HashMap<i32, Seen>,
+    versions: u32,
     /// What is to be said of files whose stacks may be short.
     short: Vec<String>,
 }
@@ -53,13 +66,13 @@ impl Tables {
             objects: HashMap::new(),
             next: 0,
             seen: HashMap::new(),
+            versions: 0,
             short: Vec::new(),
         }))
     }
 
     /// Gives the kernel side the objects of a process.
     pub fn add(&mut self, pid: i32, maps: &Maps) {
-        self.seen.insert(pid, Instant::now());
         let Some(processes) = maps.get(&layout::OBJECTS.0) else { return };
         let mut ranges = Vec::new();
         for object in maps::objects(pid).unwrap_or_default() {
@@ -71,15 +84,27 @@ impl Tables {
         ranges.sort_by_key(|range| range.0);
         ranges.truncate(unwind::OBJECTS as usize);
         let mut value = Vec::with_capacity((unwind::HEAD + unwind::OBJECTS * unwind::OBJECT) as usize);
-        value.extend((ranges.len() as u64).to_ne_bytes());
-        for (start, end, bias, Rows { first, count }) in ranges {
-            value.extend([start, end, bias].iter().flat_map(|word| word.to_ne_bytes()));
+        let version = match self.seen.get(&pid) {
+            Some(seen) if seen.ranges == ranges => seen.version,
+            _ => {
+                self.versions = self.versions.wrapping_add(1);
+                self.versions
+            }
+        };
+        value.extend((ranges.len() as u32).to_ne_bytes());
+        value.extend(version.to_ne_bytes());
+        for (start, end, bias, Rows { first, count }) in &ranges {
+            value.extend([*start, *end, *bias].iter().flat_map(|word| word.to_ne_bytes()));
             value.extend(first.to_ne_bytes());
             value.extend(count.to_ne_bytes());
         }
-        value.resize((unwind::HEAD + unwind::OBJECTS * unwind::OBJECT) as usize, 0);
+        for _ in ranges.len()..unwind::OBJECTS as usize {
+            value.extend(unwind::NOWHERE.to_ne_bytes());
+            value.resize(value.len() + unwind::OBJECT as usize - 8, 0);
+        }
         // Without an entry the frame pointers are followed, as before.
         let _ = processes.update(&u64::from(pid.cast_unsigned()).to_ne_bytes(), &value);
+        self.seen.insert(pid, Seen { at: Instant::now(), ranges, version });
     }
 
     /// The rows of an object, made when it is seen for the first time, and where this process has it.
@@ -118,10 +143,10 @@ impl Tables {
             asked.extend(pid);
         });
         let now = Instant::now();
-        let fresh = |at: &Instant| now.duration_since(*at) < FRESH;
+        let fresh = |seen: &Seen| now.duration_since(seen.at) < FRESH;
         asked.retain(|pid| !self.seen.get(pid).is_some_and(fresh));
         if self.seen.len() > 16 * unwind::PROCESSES as usize {
-            self.seen.retain(|_, at| fresh(at));
+            self.seen.retain(|_, seen| fresh(seen));
         }
         let known: Vec<i32> = mapped.iter().copied().filter(|pid| self.seen.contains_key(pid)).collect();
         asked.retain(|pid| !known.contains(pid));

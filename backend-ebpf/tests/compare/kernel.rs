@@ -61,6 +61,7 @@ pub fn run(
         provider_pid: false,
         at_entry: false,
         session: false,
+        entry: None,
         guard: Vec::new(),
         condition: None,
         keep: None,

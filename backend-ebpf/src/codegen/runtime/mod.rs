@@ -19,6 +19,7 @@ pub(super) use addresses::MAX_OCTETS;
 pub(super) use aggtable::{ENTRY, HEADS};
 pub(super) use json::WORK as JSON_WORK;
 pub(super) use kernel_path::WORK as PATH_WORK;
+pub(super) use unwind::WINDOW;
 
 use super::asm::{Arg, FuncId, Label, Linkage};
 use super::context::Gen;
