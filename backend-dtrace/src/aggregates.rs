@@ -67,7 +67,11 @@ fn key_part(element: &RawElement, index: usize, dialect: &Dialect) -> Option<(Va
         act::STACK | act::USTACK | act::JSTACK => {
             let stack = StackShape::of(desc, dialect).read(bytes);
             let value = if stack.user || desc.action != act::STACK {
-                Value::UStack(UserStack { pid: stack.pid, frames: stack.frames, helper: Vec::new() })
+                Value::UStack(Box::new(UserStack {
+                    pid: stack.pid,
+                    frames: stack.frames,
+                    helper: Vec::new(),
+                }))
             } else {
                 Value::KStack(stack.frames)
             };

@@ -31,7 +31,7 @@ pub enum Value {
     /// `stack()`: kernel program counters, innermost first.
     KStack(Vec<u64>),
     /// `ustack()` and `jstack()`.
-    UStack(UserStack),
+    UStack(Box<UserStack>),
     /// An address that is printed by name.
     Sym(SymValue),
 }

@@ -9,23 +9,25 @@ use duotrace_core::ir::Ty;
 
 /// An entry of a table: whose it is, its key and its value, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<'a> {
     pub agg: u32,
-    pub key: Vec<u64>,
+    pub key: &'a [u64],
     /// Without the presence word, minima and maxima as they are.
-    pub value: Vec<u64>,
+    pub value: &'a [i64],
 }
 
 /// One part of a decoded key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyValue {
+pub enum KeyValue<'a> {
     /// A scalar, the words of a symbol, of a stack, of an object.
-    Words(Vec<u64>),
+    Words(&'a [u64]),
     Str(Vec<u8>),
 }
 
 /// Walks a table. `word(n)` gives the n-th 8-byte word of it. Entries come in order of insertion.
-pub fn entries(layout: &Layout, word: impl Fn(usize) -> Option<u64>, mut each: impl FnMut(Entry)) {
+pub fn entries(layout: &Layout, word: impl Fn(usize) -> Option<u64>, mut each: impl FnMut(Entry<'_>)) {
+    // Of all entries: there may be a million.
+    let (mut key, mut value) = (Vec::new(), Vec::new());
     let data = (HEADS + layout.buckets * 4) as usize;
     let Some(taken) = word(0) else { return };
     let end =
@@ -42,9 +44,11 @@ pub fn entries(layout: &Layout, word: impl Fn(usize) -> Option<u64>, mut each: i
         if next * 8 > end {
             return;
         }
-        let key = (key_at..value_at).map_while(&word).collect();
-        if let Some(value) = decode_value(def, |n| word(value_at + n)) {
-            each(Entry { agg, key, value });
+        key.clear();
+        key.extend((key_at..value_at).map_while(&word));
+        value.clear();
+        if decode_value(def, |n| word(value_at + n), &mut value).is_some() {
+            each(Entry { agg, key: &key, value: &value });
         }
         at = next * 8;
     }
@@ -57,31 +61,35 @@ pub fn used_bytes(layout: &Layout, taken: u64) -> u32 {
     data.saturating_add(taken).min(layout.table_bytes)
 }
 
-/// The value words of an aggregation, or `None` when no data came. `word(n)` counts from the value's start.
-pub fn decode_value(def: &AggLayout, word: impl Fn(usize) -> Option<u64>) -> Option<Vec<u64>> {
+/// Appends the value words of an aggregation; `None` when no data came. `word(n)` counts from the value's start.
+pub fn decode_value(def: &AggLayout, word: impl Fn(usize) -> Option<u64>, into: &mut Vec<i64>) -> Option<()> {
     let first = usize::from(def.present);
     if word(0)? == 0 && (def.present || super::agg::counts_itself(&def.func)) {
         return None;
     }
-    let mut words: Vec<u64> = (first..first + def.words as usize).map_while(word).collect();
-    match def.func {
-        AggFunc::Min => words.iter_mut().for_each(|word| *word = super::agg::min_encode(*word)),
-        AggFunc::Max => words.iter_mut().for_each(|word| *word = super::agg::max_encode(*word)),
-        _ => {}
-    }
-    Some(words)
+    let decode = match def.func {
+        AggFunc::Min => super::agg::min_encode,
+        AggFunc::Max => super::agg::max_encode,
+        _ => |word| word,
+    };
+    let words = (first..first + def.words as usize).map_while(word);
+    into.extend(words.map(|word| decode(word).cast_signed()));
+    Some(())
 }
 
-/// Takes a key apart, in the order of the D tuple. `None` when the words do not fit the layout.
-pub fn decode_key(def: &AggLayout, words: &[u64]) -> Option<Vec<KeyValue>> {
-    let mut parts: Vec<Option<KeyValue>> = vec![None; def.key.len()];
+/// Takes a key apart: each part's place in the D tuple and what is there. `None` when the words do not fit the layout.
+pub fn decode_key<'a>(
+    def: &AggLayout,
+    words: &'a [u64],
+    mut each: impl FnMut(usize, KeyValue<'a>),
+) -> Option<()> {
     let mut rest = words;
     for KeyPart { part, ty, bytes } in &def.key {
         let value = match bytes {
             Some(bytes) => {
                 let (head, tail) = rest.split_at_checked(*bytes as usize / 8)?;
                 rest = tail;
-                KeyValue::Words(head.to_vec())
+                KeyValue::Words(head)
             }
             None => {
                 debug_assert_eq!(*ty, Ty::Str);
@@ -94,8 +102,19 @@ pub fn decode_key(def: &AggLayout, words: &[u64]) -> Option<Vec<KeyValue>> {
                 KeyValue::Str(text)
             }
         };
-        *parts.get_mut(*part as usize)? = Some(value);
+        each(*part as usize, value);
     }
+    Some(())
+}
+
+/// The parts of a key in the order of the D tuple.
+pub fn key_in_order<'a>(def: &AggLayout, words: &'a [u64]) -> Option<Vec<KeyValue<'a>>> {
+    let mut parts: Vec<Option<KeyValue<'a>>> = vec![None; def.key.len()];
+    decode_key(def, words, |part, value| {
+        if let Some(slot) = parts.get_mut(part) {
+            *slot = Some(value);
+        }
+    })?;
     parts.into_iter().collect()
 }
 
@@ -131,26 +150,29 @@ mod tests {
     #[test]
     fn keys_come_back_in_the_order_of_the_tuple() {
         let words = [7, 9, word(b"long tex"), word(b"t\0\0\0\0\0\0\0"), 0, 0];
-        let key = decode_key(&layout(), &words).expect("fits");
+        let key = key_in_order(&layout(), &words).expect("fits");
         assert_eq!(
             key,
-            [KeyValue::Str(b"long text".to_vec()), KeyValue::Words(vec![7]), KeyValue::Str(Vec::new())]
+            [KeyValue::Str(b"long text".to_vec()), KeyValue::Words(&[7]), KeyValue::Str(Vec::new())]
         );
     }
 
     #[test]
     fn keys_that_do_not_fit_are_refused() {
         for words in [&[][..], &[7], &[7, 9, 0], &[7, u64::MAX, 0], &[7, 0, 0], &[7, 1 << 40, 0, 0, 0]] {
-            assert_eq!(decode_key(&layout(), words), None, "{words:?}");
+            assert_eq!(key_in_order(&layout(), words), None, "{words:?}");
         }
     }
 
     #[test]
     fn values_say_whether_data_came() {
-        let value = |words: &[u64]| decode_value(&layout(), |n| words.get(n).copied());
+        let value = |words: &[u64]| {
+            let mut value = Vec::new();
+            decode_value(&layout(), |n| words.get(n).copied(), &mut value).map(|()| value)
+        };
         assert_eq!(value(&[0, 5]), None);
         assert_eq!(value(&[1, super::super::agg::max_encode(5)]), Some(vec![5]));
-        assert_eq!(value(&[1, super::super::agg::max_encode(-5i64 as u64)]), Some(vec![-5i64 as u64]));
+        assert_eq!(value(&[1, super::super::agg::max_encode(-5i64 as u64)]), Some(vec![-5]));
         assert_eq!(value(&[]), None);
     }
 }

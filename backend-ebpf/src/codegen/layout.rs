@@ -330,7 +330,8 @@ impl Layout {
             window_at: 0,
             frame_bytes: 0,
         };
-        plan.buckets = 1 << (plan.table_bytes / 128).max(16).ilog2();
+        // The smallest entry has 32 bytes: a full table of such has two in a chain.
+        plan.buckets = 1 << (plan.table_bytes / 64).max(16).ilog2();
         plan.plan_aggregations(input)?;
         plan.drop_stride = round64((drops::AGGREGATIONS + plan.aggs.len() as u32) * 8);
         plan.plan_epids(input);

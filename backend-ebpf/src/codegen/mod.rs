@@ -272,8 +272,8 @@ pub struct SiteGroup {
     pub at_entry: bool,
     /// Attached as a session to the entries of functions, for what happens at their returns.
     pub session: bool,
-    /// With a session: what fires at the entries of just these functions, in the same program.
-    pub entry: Option<Box<SiteGroup>>,
+    /// What fires from the same program: with a session at the entries of just these functions, else before this one.
+    pub also: Option<Box<SiteGroup>>,
     /// A virtual probe's condition: where it is 0 nothing fired.
     pub condition: Option<Arc<Recipe>>,
     /// A virtual probe at a return that wants something of the entry; or the program at the entry that keeps it.

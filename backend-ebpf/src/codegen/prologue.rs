@@ -24,6 +24,13 @@ const MOST_CALLS: i32 = 64;
 /// A clause of a firing.
 type Firing = (Place, ClauseId, Traits);
 
+/// What a program does for one group.
+struct Part<'a> {
+    group: &'a SiteGroup,
+    clauses: Vec<Firing>,
+    condition: Option<FuncId>,
+}
+
 /// Where a clause's code is.
 enum Place {
     /// In a function of its own.
@@ -38,23 +45,15 @@ impl<'a> Gen<'a> {
         let mut diags = Vec::new();
         let entry = self.asm.entry();
         let error_functions = self.error_clauses(&mut diags);
-        let functions = self.clauses(&mut diags);
-        let at_entry = self.group.entry.as_deref();
-        let before = at_entry.map(|group| self.of(group, |made| made.clauses(&mut diags)));
-        let condition = match self.group.condition.clone().map(|recipe| self.condition(&recipe)).transpose() {
-            Ok(condition) => condition,
-            Err(diag) => {
-                diags.push(*diag);
-                None
-            }
-        };
+        let own = self.part(self.group, &mut diags);
+        let also = self.group.also.as_deref().map(|group| self.part(group, &mut diags));
         self.asm.enter(entry);
         let done = match self.group.service {
             Some(service) => {
                 self.service(service);
                 Ok(())
             }
-            None => self.entry(&functions, before.as_deref(), &error_functions, condition),
+            None => self.entry(&own, also.as_ref(), &error_functions),
         };
         if let Err(diag) = done {
             diags.push(*diag);
@@ -63,12 +62,17 @@ impl<'a> Gen<'a> {
         diags
     }
 
-    /// Does something for another group of the same program.
-    fn of<T>(&mut self, group: &'a SiteGroup, work: impl FnOnce(&mut Self) -> T) -> T {
+    /// Emits the functions that a group of the program needs.
+    fn part(&mut self, group: &'a SiteGroup, diags: &mut Vec<Diag>) -> Part<'a> {
         let own = std::mem::replace(&mut self.group, group);
-        let done = work(self);
+        let clauses = self.clauses(diags);
+        let condition = group.condition.as_ref().map(|recipe| self.condition(recipe)).transpose();
         self.group = own;
-        done
+        let condition = condition.unwrap_or_else(|diag| {
+            diags.push(*diag);
+            None
+        });
+        Part { group, clauses, condition }
     }
 
     /// Emits the functions of the group's clauses.
@@ -100,13 +104,7 @@ impl<'a> Gen<'a> {
         self.asm.declare(name, linkage, &[Arg::Ctx, Arg::Scalar, Arg::Scalar, Arg::Scalar])
     }
 
-    fn entry(
-        &mut self,
-        clauses: &[Firing],
-        before: Option<&[Firing]>,
-        errors: &[(FuncId, ClauseId)],
-        condition: Option<FuncId>,
-    ) -> Res {
+    fn entry(&mut self, own: &Part<'a>, also: Option<&Part<'a>>, errors: &[(FuncId, ClauseId)]) -> Res {
         let out = self.asm.label();
         self.asm.set_span(0);
         self.asm.mov(Reg::R6, Reg::R1);
@@ -116,20 +114,33 @@ impl<'a> Gen<'a> {
         if self.group.session {
             let back = self.asm.label();
             self.at_entry(back, out)?;
-            if let (Some(group), Some(before)) = (self.group.entry.as_deref(), before) {
-                self.of(group, |made| made.fire(before, errors, None, out))?;
+            if let Some(also) = also {
+                self.fire(also, errors, out)?;
             }
             self.asm.jump(out);
             self.asm.bind(back);
+        } else if let Some(also) = also {
+            let next = self.asm.label();
+            self.fire(also, errors, next)?;
+            self.asm.bind(next);
+            // It may have been the last one.
+            self.unless_armed(out);
         }
-        self.fire(clauses, errors, condition, out)?;
+        self.fire(own, errors, out)?;
         self.asm.bind(out);
         self.asm.ret(0);
         Ok(())
     }
 
-    /// The probe of the group fires, unless something speaks against it.
-    fn fire(
+    /// The probe of a group fires, unless something speaks against it: then it goes to `out`.
+    fn fire(&mut self, part: &Part<'a>, errors: &[(FuncId, ClauseId)], out: super::asm::Label) -> Res {
+        let own = std::mem::replace(&mut self.group, part.group);
+        let done = self.fire_group(&part.clauses, errors, part.condition, out);
+        self.group = own;
+        done
+    }
+
+    fn fire_group(
         &mut self,
         clauses: &[Firing],
         errors: &[(FuncId, ClauseId)],
@@ -207,10 +218,10 @@ impl<'a> Gen<'a> {
         self.asm.call(Helper::GetCurrentTaskBtf);
         self.load_far(Size::DW, offsets.utask);
         self.load_far(Size::W, offsets.depth);
-        let traced = if self.group.entry.is_some() { self.asm.label() } else { out };
+        let traced = if self.group.also.is_some() { self.asm.label() } else { out };
         self.asm.jump_if(Cond::Lt, Reg::R0, MOST_CALLS, traced);
         self.count_drop(drops::RETURNS);
-        if self.group.entry.is_some() {
+        if self.group.also.is_some() {
             self.asm.bind(traced);
         }
         Ok(())

@@ -184,18 +184,18 @@ impl Loaded {
         let layout = &self.image.layout;
         let def = &layout.aggs[id as usize];
         let mut merged: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-        let mut add = |key: String, value: Vec<u64>| {
-            let value: Vec<i64> = value.into_iter().map(|word| word as i64).collect();
+        let mut add = |key: String, value: &[i64]| {
             let into = merged.entry(key).or_insert_with(|| def.func.identity());
-            def.func.merge(into, &value);
+            def.func.merge(into, value);
         };
         for bank in 0..2 {
             for cpu in 0..layout.ncpu {
                 if let Some(slot) = def.slot {
                     let slots = self.maps[&layout::SLOTS.0].mmap().expect("mmap");
                     let at = layout.slots_at(bank, cpu) + slot as usize;
-                    if let Some(value) = decode::decode_value(def, |n| slots.load(at + n * 8)) {
-                        add(String::new(), value);
+                    let mut value = Vec::new();
+                    if decode::decode_value(def, |n| slots.load(at + n * 8), &mut value).is_some() {
+                        add(String::new(), &value);
                     }
                     continue;
                 }
@@ -207,7 +207,7 @@ impl Loaded {
                     |n| tables.load(base + n * 8),
                     |entry| {
                         if entry.agg == id {
-                            let key = decode::decode_key(def, &entry.key).expect("key");
+                            let key = decode::key_in_order(def, entry.key).expect("key");
                             add(show(&key), entry.value);
                         }
                     },
@@ -222,7 +222,7 @@ impl Loaded {
     }
 }
 
-fn show(key: &[decode::KeyValue]) -> String {
+fn show(key: &[decode::KeyValue<'_>]) -> String {
     let parts: Vec<String> = key
         .iter()
         .map(|part| match part {
@@ -362,7 +362,7 @@ fn group(hook: Hook, clauses: &[u32]) -> SiteGroup {
         service: None,
         at_entry: true,
         session: false,
-        entry: None,
+        also: None,
         condition: None,
         keep: None,
         looks_at: None,

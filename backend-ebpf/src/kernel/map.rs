@@ -10,7 +10,7 @@ use super::{Error, btf_blob, cpus, error, sys};
 use libbpf_rs::{MapCore, MapHandle, MapType};
 use libbpf_sys as raw;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 /// The kinds of map that the backend uses.
@@ -292,11 +292,72 @@ impl Map {
         )?;
         Ok(MappedArray { region, stride, len })
     }
+
+    /// A handle of an array that can be mapped in parts.
+    pub fn parts(&self) -> Result<ArrayParts, Error> {
+        let stride = (self.spec.value_size as usize).next_multiple_of(8);
+        let len = stride.saturating_mul(self.spec.max_entries as usize);
+        let name = self.spec.name.clone();
+        let fd = self.as_fd().try_clone_to_owned();
+        let fd = fd.map_err(|error| Error::io(format!("dup({name})"), &error))?;
+        Ok(ArrayParts { fd, name, stride, len })
+    }
 }
 
 impl AsFd for Map {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()
+    }
+}
+
+/// An array map of which only what is looked at is in this process's memory: all that is mapped counts as its own,
+/// whether it was touched or not.
+#[derive(Debug)]
+pub struct ArrayParts {
+    fd: OwnedFd,
+    name: String,
+    stride: usize,
+    len: usize,
+}
+
+impl ArrayParts {
+    /// Bytes from one value to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Maps `len` bytes from a byte offset on, or as many as there are.
+    pub fn map(&self, offset: usize, len: usize) -> Result<ArrayPart, Error> {
+        let page = sys::page_size();
+        let start = offset / page * page;
+        let end = offset.saturating_add(len).min(self.len).next_multiple_of(page);
+        let region = Region::map(self.fd.as_fd(), start, end.saturating_sub(start), true, &self.name)?;
+        Ok(ArrayPart { region, skip: offset - start })
+    }
+}
+
+/// A part of an array map.
+#[derive(Debug)]
+pub struct ArrayPart {
+    region: Region,
+    /// The part begins so many bytes behind the start of the first page.
+    skip: usize,
+}
+
+impl ArrayPart {
+    /// The `u64` at a byte offset in the part; `None` out of bounds or unaligned.
+    pub fn load(&self, offset: usize) -> Option<u64> {
+        self.region.load(self.skip.checked_add(offset)?, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Stores a `u64`; `None` as for [`Self::load`]. Programs see it before anything stored later.
+    pub fn store(&self, offset: usize, value: u64) -> Option<()> {
+        self.region.store(self.skip.checked_add(offset)?, value, std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Sets bytes to zero; `None` out of bounds.
+    pub fn zero(&self, offset: usize, len: usize) -> Option<()> {
+        self.region.zero(self.skip.checked_add(offset)?, len)
     }
 }
 

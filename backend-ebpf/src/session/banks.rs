@@ -5,22 +5,22 @@ use super::symbols::SessionSymbols;
 use super::{system, values};
 use crate::codegen::decode;
 use crate::codegen::layout::{self, Layout};
-use crate::kernel::map::MappedArray;
+use crate::kernel::map::{ArrayParts, MappedArray};
 use crate::kernel::rcu;
-use duotrace_core::aggregate::{Aggregation, Key};
+use duotrace_core::aggregate::{AggError, Aggregation, Key};
 use duotrace_core::backend::BackendError;
 use duotrace_core::ir::{AggId, AggregationDef};
-use std::collections::HashMap;
+use duotrace_core::record::Value;
 
 /// The mapped banks and what was read of them but not asked for yet.
 #[derive(Debug)]
 pub struct Banks {
     defs: Vec<AggregationDef>,
     slots: Option<MappedArray>,
-    tables: Option<MappedArray>,
+    tables: Option<ArrayParts>,
     active: u32,
     /// By aggregation.
-    waiting: Vec<HashMap<Key, Vec<i64>>>,
+    waiting: Vec<Aggregation>,
     /// By aggregation: it was read with another one since the last records were delivered.
     fresh: Vec<bool>,
 }
@@ -33,7 +33,7 @@ impl Banks {
             slots: None,
             tables: None,
             active: 0,
-            waiting: vec![HashMap::new(); defs.len()],
+            waiting: defs.iter().map(nothing).collect(),
             fresh: vec![false; defs.len()],
         };
         banks.map(maps)?;
@@ -42,12 +42,11 @@ impl Banks {
 
     /// Maps banks that were made since: a script whose probes all come later has none at first.
     pub fn map(&mut self, maps: &Maps) -> Result<(), BackendError> {
-        for (id, area) in [(layout::SLOTS, &mut self.slots), (layout::AGGS, &mut self.tables)] {
-            if area.is_none()
-                && let Some(map) = maps.get(&id.0)
-            {
-                *area = Some(map.mmap().map_err(system)?);
-            }
+        if let (None, Some(map)) = (&self.slots, maps.get(&layout::SLOTS.0)) {
+            self.slots = Some(map.mmap().map_err(system)?);
+        }
+        if let (None, Some(map)) = (&self.tables, maps.get(&layout::AGGS.0)) {
+            self.tables = Some(map.parts().map_err(system)?);
         }
         Ok(())
     }
@@ -68,14 +67,16 @@ impl Banks {
     ) -> Result<(), BackendError> {
         let index = id.0 as usize;
         if !self.fresh.get(index).copied().unwrap_or(false) {
-            self.gather(layout, control, symbols, &mut Wanted { index, into, refused: None })?;
+            self.gather(layout, control, symbols, &mut Wanted { index, into })?;
         }
         if let Some(fresh) = self.fresh.get_mut(index) {
             *fresh = false;
         }
-        let Some(waiting) = self.waiting.get_mut(index) else { return Ok(()) };
-        for (key, words) in std::mem::take(waiting) {
-            into.merge_partial(key, &words).map_err(|error| BackendError::new(error.to_string()))?;
+        let (Some(waiting), Some(def)) = (self.waiting.get_mut(index), self.defs.get(index)) else {
+            return Ok(());
+        };
+        for (key, cell) in std::mem::replace(waiting, nothing(def)).cells() {
+            into.merge_partial(key.to_vec(), &cell.words).map_err(refused)?;
         }
         Ok(())
     }
@@ -96,29 +97,29 @@ impl Banks {
         control.store(layout::control::BANK as usize, u64::from(self.active));
         rcu::synchronize().map_err(system)?;
         for cpu in 0..layout.ncpu {
-            self.read_slots(layout, old, cpu);
-            self.read_table(layout, old, cpu, symbols, wanted);
-        }
-        if let Some(error) = wanted.refused.take() {
-            return Err(error);
+            self.read_slots(layout, old, cpu)?;
+            self.read_table(layout, old, cpu, symbols, wanted)?;
         }
         self.fresh.iter_mut().for_each(|fresh| *fresh = true);
         Ok(())
     }
 
-    fn read_slots(&mut self, layout: &Layout, bank: u32, cpu: u32) {
-        let Some(slots) = &self.slots else { return };
+    fn read_slots(&mut self, layout: &Layout, bank: u32, cpu: u32) -> Result<(), BackendError> {
+        let Some(slots) = &self.slots else { return Ok(()) };
         let base = layout.slots_at(bank, cpu);
+        let mut words = Vec::new();
         for (index, def) in layout.aggs.iter().enumerate() {
             let Some(slot) = def.slot else { continue };
             let at = base + slot as usize;
-            if let Some(words) = decode::decode_value(def, |n| slots.load(at + n * 8))
+            words.clear();
+            if decode::decode_value(def, |n| slots.load(at + n * 8), &mut words).is_some()
                 && let Some(waiting) = self.waiting.get_mut(index)
             {
-                merge(waiting, &def.func, Vec::new(), &words);
+                waiting.merge_partial(Vec::new(), &words).map_err(refused)?;
             }
         }
         slots.region().zero(base, layout.slot_stride as usize);
+        Ok(())
     }
 
     fn read_table(
@@ -128,17 +129,21 @@ impl Banks {
         cpu: u32,
         symbols: &SessionSymbols,
         wanted: &mut Wanted<'_>,
-    ) {
-        let Some(tables) = &self.tables else { return };
+    ) -> Result<(), BackendError> {
+        let Some(tables) = &self.tables else { return Ok(()) };
+        // The kernel's tables are large; what of them is not in use, and what is read, is nobody's memory but its own.
         let base = layout.table_index(bank, cpu) as usize * tables.stride();
-        let taken = tables.load(base).unwrap_or(0);
+        let taken = tables.map(base, 8).map_err(system)?.load(0).unwrap_or(0);
         if taken == 0 {
-            return;
+            return Ok(());
         }
+        let used = decode::used_bytes(layout, taken) as usize;
+        let table = tables.map(base, used).map_err(system)?;
         let (defs, waiting) = (&self.defs, &mut self.waiting);
+        let (mut key, mut done) = (Key::new(), Ok(()));
         decode::entries(
             layout,
-            |n| tables.load(base + n * 8),
+            |n| table.load(n * 8),
             |entry| {
                 let index = entry.agg as usize;
                 let (Some(plan), Some(def), Some(waiting)) =
@@ -146,50 +151,41 @@ impl Banks {
                 else {
                     return;
                 };
-                let Some(parts) = decode::decode_key(plan, &entry.key) else { return };
-                let key: Key = parts
-                    .into_iter()
-                    .zip(&def.key)
-                    .map(|(part, ty)| {
-                        let value = values::value(*ty, part);
-                        if let Some(pid) = values::process(&value) {
-                            symbols.remember(pid);
-                        }
-                        value.canonical(symbols)
-                    })
-                    .collect();
-                match index == wanted.index {
-                    true => wanted.merge(key, &entry.value),
-                    false => merge(waiting, &plan.func, key, &entry.value),
+                key.clear();
+                key.resize(def.key.len(), Value::uint(0));
+                let part = |part: usize, words| {
+                    let (Some(slot), Some(ty)) = (key.get_mut(part), def.key.get(part)) else { return };
+                    let value = values::value(*ty, words);
+                    if let Some(pid) = values::process(&value) {
+                        symbols.remember(pid);
+                    }
+                    *slot = value.canonical(symbols);
+                };
+                if decode::decode_key(plan, entry.key, part).is_none() {
+                    return;
+                }
+                let into = if index == wanted.index { &mut *wanted.into } else { waiting };
+                if let Err(error) = into.merge(&mut key, entry.value) {
+                    done = Err(refused(error));
                 }
             },
         );
-        tables.region().zero(base, decode::used_bytes(layout, taken) as usize);
+        table.zero(0, used);
+        done
     }
+}
+
+/// An aggregation that has no elements yet.
+fn nothing(def: &AggregationDef) -> Aggregation {
+    Aggregation::new(0, "", def.func, def.key.len())
+}
+
+fn refused(error: AggError) -> BackendError {
+    BackendError::new(error.to_string())
 }
 
 /// The aggregation that is asked for: its values need not wait. A million keys are not kept twice.
 struct Wanted<'a> {
     index: usize,
     into: &'a mut Aggregation,
-    refused: Option<BackendError>,
-}
-
-impl Wanted<'_> {
-    fn merge(&mut self, key: Key, words: &[u64]) {
-        let words: Vec<i64> = words.iter().map(|word| word.cast_signed()).collect();
-        if let Err(error) = self.into.merge_partial(key, &words) {
-            self.refused.get_or_insert_with(|| BackendError::new(error.to_string()));
-        }
-    }
-}
-
-fn merge(
-    waiting: &mut HashMap<Key, Vec<i64>>,
-    func: &duotrace_core::aggregate::AggFunc,
-    key: Key,
-    words: &[u64],
-) {
-    let words: Vec<i64> = words.iter().map(|word| word.cast_signed()).collect();
-    func.merge(waiting.entry(key).or_insert_with(|| func.identity()), &words);
 }

@@ -10,6 +10,7 @@ mod cost;
 mod gate;
 mod later;
 mod load;
+mod losses;
 mod plan;
 mod returns;
 mod running;

@@ -1,5 +1,7 @@
 //! From clauses and their probes to as few BPF programs as can serve them, and where each is attached.
 
+mod join;
+
 use super::returns::Returns;
 use crate::codegen::layout::{walk, walk_body};
 use crate::codegen::{ArgSource, ErrorProbe, Hook, Kept, PidFilter, ProbeIdentity, Service, SiteGroup};
@@ -185,7 +187,7 @@ impl Plan {
             provider_pid: false,
             at_entry: false,
             session: false,
-            entry: None,
+            also: None,
             condition: None,
             looks_at: None,
             keep: None,
@@ -496,7 +498,7 @@ impl Plan {
                     provider_pid: key.provider_pid,
                     at_entry: key.at_entry,
                     session: key.hook == Hook::Uprobe && key.at_return && self.returns.has_sessions(),
-                    entry: None,
+                    also: None,
                     condition: key.condition.clone(),
                     keep: key.keep,
                     looks_at: key.looks_at,
@@ -513,81 +515,6 @@ impl Plan {
         at
     }
 
-    /// Makes one program of what fires at the entry and at the return of the same functions: a session passes the
-    /// entry anyway. The cookie's upper half is then the probe at the return.
-    fn join(&mut self) {
-        let mut gone = BTreeSet::new();
-        for back in 0..self.groups.len() {
-            let Some(entry) = self.entry_of(back).filter(|entry| !gone.contains(entry)) else { continue };
-            let entered = self.groups.get(entry).cloned();
-            let probes = self.probes.get(entry).cloned().unwrap_or_default();
-            let cookies = match self.attach.get(entry) {
-                Some(Attach::Uprobes { files, .. }) => files.clone(),
-                _ => continue,
-            };
-            if let Some(Attach::Uprobes { files, .. }) = self.attach.get_mut(back) {
-                for (path, sites) in files {
-                    for site in sites {
-                        let at = |other: &&Site| other.offset == site.offset;
-                        let below = cookies.get(path).and_then(|sites| sites.iter().find(at));
-                        site.cookie = site.cookie << 32 | below.map_or(0, |site| site.cookie);
-                    }
-                }
-            }
-            if let Some(group) = self.groups.get_mut(back) {
-                group.entry = entered.map(Box::new);
-                if group.identity == ProbeIdentity::Cookie {
-                    group.identity = ProbeIdentity::CookieHigh;
-                }
-            }
-            if let Some(all) = self.probes.get_mut(back) {
-                all.extend(probes);
-            }
-            gone.insert(entry);
-        }
-        for entry in gone.into_iter().rev() {
-            self.groups.remove(entry);
-            self.attach.remove(entry);
-            self.probes.remove(entry);
-        }
-        self.index.clear();
-    }
-
-    /// The group that fires where the returns of this one are traced from, if a program can be both.
-    fn entry_of(&self, back: usize) -> Option<usize> {
-        let session = self.groups.get(back).filter(|group| group.session)?;
-        let Some(Attach::Uprobes { pid, files, at_return: true }) = self.attach.get(back) else {
-            return None;
-        };
-        // It has one probe at a place, and needs no other half of the cookie.
-        let plain = |group: &SiteGroup| {
-            group.hook == Hook::Uprobe
-                && !group.session
-                && group.keep.is_none()
-                && group.condition.is_none()
-                && group.filter == session.filter
-                && !group.args.contains(&ArgSource::CookieHigh)
-        };
-        let single = |files: &BTreeMap<Arc<PathBuf>, Vec<Site>>| {
-            files.values().all(|sites| {
-                let places: BTreeSet<u64> = sites.iter().map(|site| site.offset).collect();
-                places.len() == sites.len() && sites.iter().all(|site| site.cookie >> 32 == 0)
-            })
-        };
-        let fits = |entry: &usize| {
-            let Some(Attach::Uprobes { pid: other, files: more, at_return: false }) = self.attach.get(*entry)
-            else {
-                return false;
-            };
-            self.groups.get(*entry).is_some_and(plain)
-                && other == pid
-                && single(files)
-                && single(more)
-                && same_places(files, more)
-        };
-        (0..self.groups.len()).find(fits).filter(|_| !session.args.contains(&ArgSource::CookieHigh))
-    }
-
     /// Groups of several probes learn from the cookie which one fired.
     pub fn identify(&mut self) {
         for (group, probes) in self.groups.iter_mut().zip(&self.probes) {
@@ -597,15 +524,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// Do these files have probes at the same places?
-fn same_places(one: &BTreeMap<Arc<PathBuf>, Vec<Site>>, other: &BTreeMap<Arc<PathBuf>, Vec<Site>>) -> bool {
-    let places =
-        |sites: &[Site]| sites.iter().map(|site| (site.offset, site.ref_ctr_offset)).collect::<BTreeSet<_>>();
-    let alike =
-        |(path, sites): (_, &Vec<Site>)| other.get(path).is_some_and(|more| places(sites) == places(more));
-    one.len() == other.len() && one.iter().all(alike)
 }
 
 /// Which `argN` a clause reads.

@@ -5,6 +5,7 @@ use super::copyout::{self, Write};
 use super::cost::{self, Costs};
 use super::later::Later;
 use super::load::{self, Maps};
+use super::losses::Losses;
 use super::plan::{Attach, Plan, Ticks};
 use super::returns::Returns;
 use super::switches::Switches;
@@ -12,7 +13,7 @@ use super::symbols::SessionSymbols;
 use super::tables::Tables;
 use super::threads::Threads;
 use super::{EbpfConfig, sys, system, values};
-use crate::codegen::layout::{self, control, drops, event};
+use crate::codegen::layout::{self, control, event};
 use crate::codegen::{Image, Input, compile, listing};
 use crate::kernel::link::{self, Link};
 use crate::kernel::map::MappedArray;
@@ -24,7 +25,7 @@ use crate::process::usdt_scan::Scanner;
 use crate::provider::shelf::Shelf;
 use crate::provider::{How, Known};
 use duotrace_core::aggregate::Aggregation;
-use duotrace_core::backend::{BackendError, DropKind, Event, FaultEvent, LoadError, Session, Sink};
+use duotrace_core::backend::{BackendError, Event, FaultEvent, LoadError, Session, Sink};
 use duotrace_core::diagnostic::SourceMap;
 use duotrace_core::ir::{ActionKind, AggId, ClauseId, Program};
 use duotrace_core::options::Options;
@@ -64,15 +65,13 @@ pub struct Running {
     pub(super) features: Rc<Features>,
     pub(super) options: Options,
     control: MappedArray,
-    drops: MappedArray,
+    losses: Losses,
     ring: RingBuffer,
     pub(super) banks: Banks,
     symbols: SessionSymbols,
     children: Vec<Child>,
     grabs: Vec<Grab>,
     ended: Vec<u32>,
-    /// Counters that have been reported.
-    reported: Vec<u64>,
     /// Does any record hold addresses of processes?
     user_addresses: bool,
     /// Does anything that is printed name addresses of processes?
@@ -106,6 +105,27 @@ pub(super) fn probe_for_programs(known: &Shelf<Known>, id: ProbeId) -> Option<Pr
     Some(probe)
 }
 
+/// The programs of a plan, and the offset of `task_struct.pid` if they need any.
+fn compiled(
+    program: &Program,
+    options: &Options,
+    plan: &Plan,
+    known: &Shelf<Known>,
+    features: &Features,
+) -> Result<(Image, Option<u32>), LoadError> {
+    let input = Input {
+        program,
+        groups: &plan.groups,
+        limits: load::limits(program, options),
+        target: load::target(program, &plan.groups, features)?,
+        errors: plan.errors.clone(),
+        probe: &|id| probe_for_programs(known, id),
+    };
+    let image = compile(&input).map_err(LoadError::Script)?;
+    load::check_sizes(program, options)?;
+    Ok((image, input.target.offsets.pid))
+}
+
 impl Running {
     /// Compiles, and loads nothing.
     pub fn check(
@@ -116,16 +136,8 @@ impl Running {
     ) -> Result<(), LoadError> {
         let known_probe = |id: ProbeId| known.get((id.0 as usize).checked_sub(1)?);
         let plan = Plan::new(program, &known_probe, Returns::default());
-        let input = Input {
-            program,
-            groups: &plan.groups,
-            limits: load::limits(program, options),
-            target: load::target(program, &plan.groups, features)?,
-            errors: plan.errors.clone(),
-            probe: &|id| probe_for_programs(known, id),
-        };
-        compile(&input).map_err(LoadError::Script)?;
-        Ok(load::check_sizes(program, options)?)
+        compiled(program, options, &plan, known, features)?;
+        Ok(())
     }
 
     /// Compiles and loads.
@@ -142,16 +154,7 @@ impl Running {
         let returns = Returns::new(program, options, features, held.collect());
         let plan = Plan::new(program, &|id: ProbeId| shelf.get((id.0 as usize).checked_sub(1)?), returns);
         load::check_probes(&plan.attach, options)?;
-        let input = Input {
-            program,
-            groups: &plan.groups,
-            limits: load::limits(program, options),
-            target: load::target(program, &plan.groups, features)?,
-            errors: plan.errors.clone(),
-            probe: &|id| probe_for_programs(shelf, id),
-        };
-        let image = compile(&input).map_err(LoadError::Script)?;
-        load::check_sizes(program, options)?;
+        let (image, task_pid) = compiled(program, options, &plan, shelf, features)?;
         let mut maps = Maps::new();
         load::create_maps(&image.maps, &mut maps)?;
         let progs = load::load_programs(&image, &plan.groups, &plan.attach, 0, &maps, features)?;
@@ -182,7 +185,7 @@ impl Running {
         Ok(Running {
             links: Vec::new(),
             switches: None,
-            task_pid: input.target.offsets.pid,
+            task_pid,
             program: program.clone(),
             more: vec![0; program.clauses.len()],
             plan,
@@ -193,14 +196,13 @@ impl Running {
             features: Rc::clone(features),
             options: options.clone(),
             control,
-            drops,
+            losses: Losses::new(drops),
             ring,
             banks,
             symbols: SessionSymbols::default(),
             children: config.children,
             grabs,
             ended: Vec::new(),
-            reported: Vec::new(),
             user_addresses,
             names_users,
             exit_seen: false,
@@ -326,7 +328,7 @@ impl Running {
             self.drain(sink, &mut writes);
             copyout::perform(writes).into_iter().for_each(|fault| sink.event(Event::Fault(fault)));
         }
-        self.deliver_drops(sink);
+        self.losses.deliver(&self.image.layout, sink);
     }
 
     /// Hands over what is in the ring; what is to be written to processes goes to `writes`.
@@ -376,46 +378,6 @@ impl Running {
                 _ => {}
             }
         });
-    }
-
-    fn deliver_drops(&mut self, sink: &mut dyn Sink) {
-        let layout = &self.image.layout;
-        let kinds = drops::AGGREGATIONS + layout.aggs.len() as u32;
-        self.reported.resize((layout.ncpu * kinds) as usize, 0);
-        let mut reported = self.reported.iter_mut();
-        for cpu in 0..layout.ncpu {
-            for index in 0..kinds {
-                let now = self.drops.load(layout.drop_at(cpu, index)).unwrap_or(0);
-                let Some(before) = reported.next() else { return };
-                let count = now.wrapping_sub(*before);
-                *before = now;
-                if count == 0 {
-                    continue;
-                }
-                let kind = match index {
-                    drops::PRINCIPAL => DropKind::Principal,
-                    drops::DYNAMIC => DropKind::Dynamic,
-                    drops::SPECULATION => DropKind::Speculation,
-                    drops::SPECULATION_UNAVAILABLE => DropKind::SpeculationUnavailable,
-                    drops::SPECULATION_BUSY => DropKind::SpeculationBusy,
-                    drops::NESTED => DropKind::Nested,
-                    drops::STACK => DropKind::StackStringOverflow,
-                    drops::RETURNS => {
-                        let text = format!(
-                            "{count} returns on CPU {cpu} were not traced: more than 64 traced calls were under way in a thread (-x retsites traces them)"
-                        );
-                        sink.event(Event::Warning(text));
-                        continue;
-                    }
-                    drops::ERROR_FAULT => {
-                        sink.event(Event::Warning(format!("{count} faults in ERROR clauses on CPU {cpu}")));
-                        continue;
-                    }
-                    _ => DropKind::Aggregation(Some(AggId(index - drops::AGGREGATIONS))),
-                };
-                sink.event(Event::Drop { kind, cpu, count });
-            }
-        }
     }
 
     /// Reports processes that have ended; their last records come before that. Says whether there were any.
@@ -626,6 +588,8 @@ impl Session for Running {
             self.fire(&Attach::End)?;
             self.deliver(sink);
         }
+        let (plan, known) = (&self.plan, &self.known);
+        self.losses.missed(&self.progs, &|group| cost::name(plan, known, group), sink);
         Ok(())
     }
 
@@ -651,8 +615,8 @@ impl Session for Running {
     fn listing(&self, sources: &SourceMap) -> Option<String> {
         let clauses = |group: usize| {
             let group = self.plan.groups.get(group);
-            let entry = group.and_then(|group| group.entry.as_deref());
-            let clauses = entry.into_iter().chain(group).flat_map(|group| &group.clauses);
+            let also = group.and_then(|group| group.also.as_deref());
+            let clauses = also.into_iter().chain(group).flat_map(|group| &group.clauses);
             let found = clauses.filter_map(|id| self.program.clauses.get(id.0 as usize));
             let names = found.flat_map(|clause| &clause.probes).map(|enabling| enabling.desc.to_string());
             names.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")

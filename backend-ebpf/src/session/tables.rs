@@ -6,7 +6,7 @@
 use super::load::Maps;
 use super::system;
 use crate::codegen::layout::{self, unwind};
-use crate::kernel::map::MappedArray;
+use crate::kernel::map::ArrayParts;
 use crate::kernel::ringbuf::RingBuffer;
 use crate::process::maps;
 use crate::symbols::elf::{Elf, FileId};
@@ -42,7 +42,7 @@ struct Seen {
 /// What the kernel side has.
 #[derive(Debug)]
 pub struct Tables {
-    rows: MappedArray,
+    rows: ArrayParts,
     strangers: RingBuffer,
     objects: HashMap<FileId, (Rows, Elf)>,
     /// The next free row.
@@ -61,7 +61,7 @@ impl Tables {
             return Ok(None);
         };
         Ok(Some(Tables {
-            rows: rows.mmap().map_err(system)?,
+            rows: rows.parts().map_err(system)?,
             strangers: RingBuffer::new(strangers).map_err(system)?,
             objects: HashMap::new(),
             next: 0,
@@ -115,7 +115,8 @@ impl Tables {
         let elf = object.open(pid).ok()?;
         let bias = object.load_bias(&elf)?;
         let made = frames::rows(&elf);
-        let fits = self.next.checked_add(made.len() as u32).is_some_and(|end| end <= unwind::ROWS);
+        let fits = self.next.checked_add(made.len() as u32).is_some_and(|end| end <= unwind::ROWS)
+            && self.keep(&made).is_some();
         let none = Rows { first: 0, count: 0 };
         let rows = if fits { Rows { first: self.next, count: made.len() as u32 } } else { none };
         if rows.count == 0 {
@@ -125,13 +126,19 @@ impl Tables {
                 self.short.push(format!("{} {why}: its user stacks may be short", object.name));
             }
         } else {
-            for (index, row) in made.iter().enumerate() {
-                self.rows.store((rows.first as usize + index) * 8, *row);
-            }
             self.next += rows.count;
         }
         self.objects.insert(object.id, (rows, elf));
         Some((rows, bias))
+    }
+
+    /// Puts rows where the next free ones are.
+    fn keep(&self, rows: &[u64]) -> Option<()> {
+        if rows.is_empty() {
+            return Some(());
+        }
+        let part = self.rows.map(self.next as usize * 8, rows.len() * 8).ok()?;
+        rows.iter().enumerate().try_for_each(|(index, row)| part.store(index * 8, *row))
     }
 
     /// Makes the tables that were asked for since, and those of known processes that have mapped more.

@@ -5,7 +5,7 @@ use duotrace_core::ir::{SymbolKind, Ty};
 use duotrace_core::record::{SymKind, SymValue, UserStack, Value};
 
 /// The value of one key part of a type; a part that does not fit its type is a number or empty.
-pub fn value(ty: Ty, part: KeyValue) -> Value {
+pub fn value(ty: Ty, part: KeyValue<'_>) -> Value {
     let words = match part {
         KeyValue::Str(text) => return Value::Str(text),
         KeyValue::Words(words) => words,
@@ -24,7 +24,9 @@ pub fn value(ty: Ty, part: KeyValue) -> Value {
             let frames: Vec<u64> =
                 words.iter().skip(1 + usize::from(spec.user)).take(count).copied().collect();
             match spec.user {
-                true => Value::UStack(UserStack { pid: word(1) as u32, frames, helper: Vec::new() }),
+                true => {
+                    Value::UStack(Box::new(UserStack { pid: word(1) as u32, frames, helper: Vec::new() }))
+                }
                 false => Value::KStack(frames),
             }
         }

@@ -61,7 +61,7 @@ pub fn run(
         provider_pid: false,
         at_entry: false,
         session: false,
-        entry: None,
+        also: None,
         guard: Vec::new(),
         condition: None,
         keep: None,
@@ -144,18 +144,16 @@ fn aggregations(program: &Program, layout: &Layout, maps: &BTreeMap<u32, Map>) -
     for (id, def) in program.aggregations.iter().enumerate() {
         let mut merged = Aggregation::new(id as u32, "a", def.func, def.key.len());
         let plan = &layout.aggs[id];
-        let mut add = |key: Vec<Value>, words: Vec<u64>| {
-            let words: Vec<i64> = words.into_iter().map(|word| word as i64).collect();
-            merged.merge_partial(key, &words).expect("fits");
-        };
+        let mut add = |key: Vec<Value>, words: &[i64]| merged.merge_partial(key, words).expect("fits");
         for table in 0..2 * layout.ncpu {
             let (bank, cpu) = (table / layout.ncpu, table % layout.ncpu);
             if let Some(slot) = plan.slot {
                 let Some(slots) = maps.get(&layout::SLOTS.0) else { continue };
                 let slots = slots.mmap().expect("mmap");
                 let at = layout.slots_at(bank, cpu) + slot as usize;
-                if let Some(words) = decode::decode_value(plan, |n| slots.load(at + n * 8)) {
-                    add(Vec::new(), words);
+                let mut words = Vec::new();
+                if decode::decode_value(plan, |n| slots.load(at + n * 8), &mut words).is_some() {
+                    add(Vec::new(), &words);
                 }
                 continue;
             }
@@ -167,7 +165,7 @@ fn aggregations(program: &Program, layout: &Layout, maps: &BTreeMap<u32, Map>) -
                 |n| tables.load(base + n * 8),
                 |entry| {
                     if entry.agg as usize == id {
-                        let key = decode::decode_key(plan, &entry.key).expect("key");
+                        let key = decode::key_in_order(plan, entry.key).expect("key");
                         add(
                             def.key.iter().zip(key).map(|(ty, part)| value(*ty, part)).collect(),
                             entry.value,
@@ -181,7 +179,7 @@ fn aggregations(program: &Program, layout: &Layout, maps: &BTreeMap<u32, Map>) -
     found
 }
 
-fn value(ty: Ty, part: KeyValue) -> Value {
+fn value(ty: Ty, part: KeyValue<'_>) -> Value {
     match (ty, part) {
         (_, KeyValue::Str(text)) => Value::Str(text),
         (Ty::Int { bytes, signed }, KeyValue::Words(words)) => Value::int_of(words[0], bytes, signed),

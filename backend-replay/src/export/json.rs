@@ -110,7 +110,7 @@ pub(super) fn values(line: &mut Writer<'_>, context: &Context<'_>, schema: &Sche
                     false => ("stack", Value::KStack(frames)),
                     true => {
                         let stack = UserStack { pid: event.pid, frames, helper: Vec::new() };
-                        ("ustack", Value::UStack(stack))
+                        ("ustack", Value::UStack(Box::new(stack)))
                     }
                 };
                 json::value(line.member(name), context, &stack);

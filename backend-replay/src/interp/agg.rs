@@ -89,7 +89,7 @@ fn decode(types: &[Ty], mut key: &[u8]) -> Vec<Value> {
                 let frames: Vec<u64> =
                     (0..count.min(u64::from(spec.frames))).map(|_| word(&mut key)).collect();
                 match spec.user {
-                    true => Value::UStack(UserStack { pid, frames, helper: Vec::new() }),
+                    true => Value::UStack(Box::new(UserStack { pid, frames, helper: Vec::new() })),
                     false => Value::KStack(frames),
                 }
             }

@@ -27,7 +27,7 @@ pub use llquantize::Llquantize;
 pub use lquantize::Lquantize;
 pub use quantize::{NBUCKETS as QUANTIZE_NBUCKETS, ZEROBUCKET as QUANTIZE_ZEROBUCKET};
 pub use quantize::{bucket_of as quantize_bucket_of, bucket_value as quantize_bucket_value};
-pub use sort::{Cell, Row, SortOrder, joined, trunc_order};
+pub use sort::{Cell, Row, Rows, SortOrder, joined, trunc_order};
 pub use table::{AggError, Aggregation, Key};
 
 /// An aggregating function with its constant parameters.
@@ -83,10 +83,15 @@ impl AggFunc {
 
     /// The words that change nothing when merged.
     pub fn identity(&self) -> Vec<i64> {
+        vec![self.nothing(); self.words()]
+    }
+
+    /// Each word of the identity.
+    fn nothing(&self) -> i64 {
         match self {
-            AggFunc::Min => vec![i64::MAX],
-            AggFunc::Max => vec![i64::MIN],
-            _ => vec![0; self.words()],
+            AggFunc::Min => i64::MAX,
+            AggFunc::Max => i64::MIN,
+            _ => 0,
         }
     }
 

@@ -54,9 +54,53 @@ pub struct Row<'a> {
     pub cells: Vec<Cell<'a>>,
 }
 
+/// The sorted rows of one or several aggregations. Those of one are made when they are looked at: a million of them
+/// take no more than their order.
+#[derive(Clone, Debug)]
+pub enum Rows<'a> {
+    /// Numbers of elements in order.
+    One(&'a Aggregation, Vec<u32>),
+    /// Rows in order.
+    Joined(Vec<Row<'a>>),
+}
+
+impl<'a> Rows<'a> {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Rows::One(_, order) => order.len(),
+            Rows::Joined(rows) => rows.len(),
+        }
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The row at a place of the order, from 0.
+    pub fn get(&self, at: usize) -> Option<Row<'a>> {
+        match self {
+            Rows::One(aggregation, order) => order.get(at).map(|element| {
+                let (key, cell) = aggregation.nth(*element as usize);
+                Row { key, cells: vec![cell] }
+            }),
+            Rows::Joined(rows) => rows.get(at).cloned(),
+        }
+    }
+
+    /// All rows in order.
+    pub fn iter(&self) -> impl Iterator<Item = Row<'a>> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
+}
+
 /// The rows of one or several aggregations of the same key signature, sorted: every key that any of them has.
 /// An aggregation may be named twice.
-pub fn joined<'a>(aggregations: &[&'a Aggregation], order: &SortOrder) -> Vec<Row<'a>> {
+pub fn joined<'a>(aggregations: &[&'a Aggregation], order: &SortOrder) -> Rows<'a> {
+    if let [aggregation] = aggregations {
+        return Rows::One(aggregation, ranked(aggregation, order));
+    }
     let mut by_key: BTreeMap<&'a [Value], Vec<Option<Cell<'a>>>> = BTreeMap::new();
     for (position, aggregation) in aggregations.iter().enumerate() {
         for (key, cell) in aggregation.cells() {
@@ -81,7 +125,34 @@ pub fn joined<'a>(aggregations: &[&'a Aggregation], order: &SortOrder) -> Vec<Ro
     if order.reverse {
         rows.reverse();
     }
-    rows
+    Rows::Joined(rows)
+}
+
+/// The numbers of an aggregation's elements in order. No two of them have the same key: none are equal.
+fn ranked(aggregation: &Aggregation, order: &SortOrder) -> Vec<u32> {
+    let value = |at: u32| {
+        let cell = aggregation.nth(at as usize).1;
+        cell.func.value_for_sort(&cell.words)
+    };
+    let keys = |a: u32, b: u32| {
+        let key = |at: u32| rotated(aggregation.nth(at as usize).0, order.key_position);
+        key(a).cmp(key(b))
+    };
+    let all = 0..u32::try_from(aggregation.len()).unwrap_or(u32::MAX);
+    let mut ranked: Vec<u32> = if order.by_key {
+        let mut ranked: Vec<u32> = all.collect();
+        ranked.sort_unstable_by(|a, b| keys(*a, *b));
+        ranked
+    } else {
+        // The value of a distribution is dear to find, that of the others is a word or two.
+        let mut ranked: Vec<((i128, i64), u32)> = all.map(|at| (value(at), at)).collect();
+        ranked.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| keys(a.1, b.1)));
+        ranked.into_iter().map(|(_, at)| at).collect()
+    };
+    if order.reverse {
+        ranked.reverse();
+    }
+    ranked
 }
 
 /// Value, then key: the order in which `trunc()` counts elements.

@@ -1,11 +1,16 @@
 //! The table of one aggregation: key tuples and their merged values.
+//!
+//! Scripts that count by address or by file make millions of elements, so an element has no memory of its own: keys and
+//! words lie one behind the other in the order of first use, and a hash table of element numbers finds them. One with
+//! an integer as its key takes 50 bytes.
 
 use super::sort::trunc_order;
 use super::{AggFunc, Cell};
 use crate::record::Value;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasher;
 
 /// A key tuple; empty for an aggregation without keys.
 pub type Key = Vec<Value>;
@@ -17,18 +22,21 @@ pub struct Aggregation {
     name: String,
     func: AggFunc,
     arity: usize,
-    elements: HashMap<Key, Element>,
     printed: bool,
-}
-
-/// What is kept for one key.
-#[derive(Clone, Debug)]
-struct Element {
+    hasher: DefaultHashBuilder,
+    /// Numbers of elements by their keys.
+    index: HashTable<u32>,
+    len: usize,
+    /// `arity` values of each element.
+    keys: Vec<Value>,
+    /// [`AggFunc::words`] of each element.
     words: Vec<i64>,
-    /// `normalize()` acts on the elements that exist when it runs; later ones start at 1, as in dtrace.
-    normal: u64,
-    /// Cleared and not touched since: prints as zeroes, whatever the function's identity is.
-    empty: bool,
+    /// Factors of the first elements; the others have 1. `normalize()` acts on the elements that exist when it runs;
+    /// later ones start at 1, as in dtrace.
+    normals: Vec<u64>,
+    /// Of the first elements: cleared and not touched since? Such a one prints as zeroes, whatever the function's
+    /// identity is.
+    cleared: Vec<bool>,
 }
 
 /// A partial value or a factor that does not fit.
@@ -50,6 +58,8 @@ pub enum AggError {
     },
     /// A normalisation factor of 0.
     ZeroNormal,
+    /// More than 4294967295 elements.
+    Full,
 }
 
 impl fmt::Display for AggError {
@@ -62,6 +72,7 @@ impl fmt::Display for AggError {
                 write!(f, "aggregation value has {found} words, not {expected}")
             }
             AggError::ZeroNormal => f.write_str("normalization factor is zero"),
+            AggError::Full => f.write_str("aggregation has too many elements"),
         }
     }
 }
@@ -73,7 +84,20 @@ impl Aggregation {
     /// the program, from 1); `name` is without `@` and `_` for the anonymous one; `arity` is the
     /// number of key parts.
     pub fn new(id: u32, name: impl Into<String>, func: AggFunc, arity: usize) -> Aggregation {
-        Aggregation { id, name: name.into(), func, arity, elements: HashMap::new(), printed: false }
+        Aggregation {
+            id,
+            name: name.into(),
+            func,
+            arity,
+            printed: false,
+            hasher: DefaultHashBuilder::default(),
+            index: HashTable::new(),
+            len: 0,
+            keys: Vec::new(),
+            words: Vec::new(),
+            normals: Vec::new(),
+            cleared: Vec::new(),
+        }
     }
 
     /// The aggregation's number, which orders aggregations.
@@ -98,12 +122,12 @@ impl Aggregation {
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.elements.len()
+        self.len
     }
 
     /// Has it no element?
     pub fn is_empty(&self) -> bool {
-        self.elements.is_empty()
+        self.len == 0
     }
 
     /// Notes that a `printa()` has shown it: at the end, dtrace prints only those that none has.
@@ -118,60 +142,102 @@ impl Aggregation {
 
     /// Merges the value that one CPU (host, backend) has for a key. The key appears with it, even if the
     /// value is the identity. The words must have been touched there since they were last handed over.
-    pub fn merge_partial(&mut self, key: Key, words: &[i64]) -> Result<(), AggError> {
+    pub fn merge_partial(&mut self, mut key: Key, words: &[i64]) -> Result<(), AggError> {
+        self.merge(&mut key, words)
+    }
+
+    /// [`Self::merge_partial`] for many keys: takes the parts out of `key`, which keeps its memory.
+    pub fn merge(&mut self, key: &mut Key, words: &[i64]) -> Result<(), AggError> {
         let expected = self.func.words();
         if words.len() != expected {
             return Err(AggError::Words { expected, found: words.len() });
         }
-        let func = self.func;
-        let element = self.element(key)?;
+        let at = self.element(key)?;
         // After clear(), a slot that is handed over untouched must not revive the element.
-        if element.empty && words != func.identity() {
-            element.empty = false;
+        if let Some(cleared) = self.cleared.get_mut(at).filter(|cleared| **cleared) {
+            *cleared = words.iter().all(|word| *word == self.func.nothing());
         }
-        func.merge(&mut element.words, words);
+        let func = self.func;
+        func.merge(self.words_mut(at), words);
         Ok(())
     }
 
     /// What one firing does: see [`AggFunc::update`]. For executors that keep no partials.
-    pub fn update(&mut self, key: Key, value: i64, increment: i64) -> Result<(), AggError> {
+    pub fn update(&mut self, mut key: Key, value: i64, increment: i64) -> Result<(), AggError> {
+        let at = self.element(&mut key)?;
+        if let Some(cleared) = self.cleared.get_mut(at) {
+            *cleared = false;
+        }
         let func = self.func;
-        let element = self.element(key)?;
-        element.empty = false;
-        func.update(&mut element.words, value, increment);
+        func.update(self.words_mut(at), value, increment);
         Ok(())
     }
 
-    /// The element of a key, made if it is not there.
-    fn element(&mut self, key: Key) -> Result<&mut Element, AggError> {
+    fn key_at(&self, element: usize) -> &[Value] {
+        self.keys.get(element * self.arity..(element + 1) * self.arity).unwrap_or_default()
+    }
+
+    fn words_at(&self, element: usize) -> &[i64] {
+        let words = self.func.words();
+        self.words.get(element * words..(element + 1) * words).unwrap_or_default()
+    }
+
+    fn words_mut(&mut self, element: usize) -> &mut [i64] {
+        let words = self.func.words();
+        self.words.get_mut(element * words..(element + 1) * words).unwrap_or_default()
+    }
+
+    /// The number of a key's element.
+    fn find(&self, key: &[Value]) -> Option<usize> {
+        let hash = self.hasher.hash_one(key);
+        let found = self.index.find(hash, |at| self.key_at(*at as usize) == key);
+        found.map(|at| *at as usize)
+    }
+
+    /// The number of a key's element, made if it is not there. The key is empty afterwards.
+    fn element(&mut self, key: &mut Key) -> Result<usize, AggError> {
         if key.len() != self.arity {
             return Err(AggError::Arity { expected: self.arity, found: key.len() });
         }
-        let func = self.func;
-        Ok(self.elements.entry(key).or_insert_with(|| Element {
-            words: func.identity(),
-            normal: 1,
-            empty: false,
-        }))
+        let found = self.find(key);
+        if let Some(at) = found {
+            key.clear();
+            return Ok(at);
+        }
+        let number = u32::try_from(self.len).map_err(|_| AggError::Full)?;
+        let hash = self.hasher.hash_one(&key[..]);
+        self.keys.append(key);
+        self.words.resize(self.words.len() + self.func.words(), self.func.nothing());
+        self.len += 1;
+        let (keys, arity, hasher) = (&self.keys, self.arity, &self.hasher);
+        self.index.insert_unique(hash, number, |at| {
+            let at = *at as usize;
+            hasher.hash_one(keys.get(at * arity..(at + 1) * arity).unwrap_or_default())
+        });
+        Ok(number as usize)
     }
 
     /// `clear()`: keys (and factors) stay, values return to nothing.
     pub fn clear(&mut self) {
-        let identity = self.func.identity();
-        for element in self.elements.values_mut() {
-            element.words.clone_from(&identity);
-            element.empty = true;
-        }
+        self.words.fill(self.func.nothing());
+        self.cleared = vec![true; self.len];
     }
 
     /// Takes over the elements of a newer snapshot of the same aggregation, from a backend that hands over
     /// totals and not what came since the last time. Keys that both have keep their factor;
     /// keys that only this one has are dropped.
     pub fn replace_from(&mut self, newer: Aggregation) {
-        let old = std::mem::replace(&mut self.elements, newer.elements);
-        for (key, element) in old {
-            if let Some(new) = self.elements.get_mut(&key) {
-                new.normal = element.normal;
+        let newer =
+            Aggregation { id: self.id, printed: self.printed, name: std::mem::take(&mut self.name), ..newer };
+        let old = std::mem::replace(self, newer);
+        for (at, normal) in old.normals.iter().enumerate().filter(|(_, normal)| **normal != 1) {
+            if let Some(new) = self.find(old.key_at(at)) {
+                if self.normals.len() <= new {
+                    self.normals.resize(new + 1, 1);
+                }
+                if let Some(slot) = self.normals.get_mut(new) {
+                    *slot = *normal;
+                }
             }
         }
     }
@@ -181,23 +247,36 @@ impl Aggregation {
     pub fn trunc(&mut self, count: Option<i64>) {
         let count = count.unwrap_or(0);
         let keep = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-        if keep == 0 {
-            self.elements.clear();
+        if keep >= self.len {
             return;
         }
-        if keep >= self.elements.len() {
-            return;
+        let mut stay: Vec<u32> = (0..self.len as u32).collect();
+        if keep > 0 {
+            let order = |a: &u32, b: &u32| {
+                let cell = |at: &u32| (self.key_at(*at as usize), self.cell(*at as usize));
+                let ((a, left), (b, right)) = (cell(a), cell(b));
+                let order = trunc_order((a, &left), (b, &right));
+                if count > 0 { order.reverse() } else { order }
+            };
+            stay.select_nth_unstable_by(keep, order);
         }
-        let doomed: Vec<Key> = {
-            let mut rows: Vec<(&Key, Cell<'_>)> = self.cells().collect();
-            rows.sort_by(|a, b| trunc_order((a.0, &a.1), (b.0, &b.1)));
-            if count > 0 {
-                rows.reverse();
-            }
-            rows.into_iter().skip(keep).map(|(key, _)| key.clone()).collect()
-        };
-        for key in doomed {
-            self.elements.remove(&key);
+        stay.truncate(keep);
+        stay.sort_unstable();
+        self.retain(&stay);
+    }
+
+    /// Keeps the elements of these numbers, which ascend.
+    fn retain(&mut self, stay: &[u32]) {
+        let whole = std::mem::replace(self, Aggregation::new(self.id, &*self.name, self.func, self.arity));
+        self.printed = whole.printed;
+        let mut key = Key::new();
+        for at in stay.iter().map(|at| *at as usize) {
+            key.extend_from_slice(whole.key_at(at));
+            // As it was found: the tuple has the right number of parts.
+            let Ok(new) = self.element(&mut key) else { continue };
+            self.words_mut(new).copy_from_slice(whole.words_at(at));
+            self.normals.push(whole.normals.get(at).copied().unwrap_or(1));
+            self.cleared.push(whole.cleared.get(at).copied().unwrap_or(false));
         }
     }
 
@@ -206,32 +285,36 @@ impl Aggregation {
         if factor == 0 {
             return Err(AggError::ZeroNormal);
         }
-        self.elements.values_mut().for_each(|element| element.normal = factor);
+        self.normals = vec![factor; self.len];
         Ok(())
     }
 
     /// `denormalize()`.
     pub fn denormalize(&mut self) {
-        self.elements.values_mut().for_each(|element| element.normal = 1);
+        self.normals.clear();
     }
 
     /// The value of a key.
     pub fn get(&self, key: &[Value]) -> Option<Cell<'_>> {
-        self.elements.get(key).map(|element| self.cell(element))
+        self.find(key).map(|at| self.cell(at))
     }
 
-    /// Keys and values in no order; [`super::joined`] sorts.
-    pub fn cells(&self) -> impl Iterator<Item = (&Key, Cell<'_>)> {
-        self.elements.iter().map(|(key, element)| (key, self.cell(element)))
+    /// Keys and values in the order of first use; [`super::joined`] sorts.
+    pub fn cells(&self) -> impl Iterator<Item = (&[Value], Cell<'_>)> {
+        (0..self.len).map(|at| (self.key_at(at), self.cell(at)))
     }
 
-    fn cell<'a>(&'a self, element: &'a Element) -> Cell<'a> {
-        let words = if element.empty {
-            Cow::Owned(vec![0; element.words.len()])
-        } else {
-            Cow::Borrowed(element.words.as_slice())
+    /// The element of a number, as [`Self::cells`] counts them.
+    pub(super) fn nth(&self, element: usize) -> (&[Value], Cell<'_>) {
+        (self.key_at(element), self.cell(element))
+    }
+
+    fn cell(&self, element: usize) -> Cell<'_> {
+        let words = match self.cleared.get(element) {
+            Some(true) => Cow::Owned(vec![0; self.func.words()]),
+            _ => Cow::Borrowed(self.words_at(element)),
         };
-        Cell { func: self.func, words, normal: element.normal }
+        Cell { func: self.func, words, normal: self.normals.get(element).copied().unwrap_or(1) }
     }
 }
 

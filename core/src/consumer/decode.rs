@@ -46,7 +46,7 @@ pub(super) fn field(data: &[u8], field: &Field) -> Value {
             let count = (word(data, at) as usize).min(spec.frames as usize);
             let frames = (0..count).map(|i| word(data, first + i * 8)).collect();
             if spec.user {
-                Value::UStack(UserStack { pid, frames, helper: Vec::new() })
+                Value::UStack(Box::new(UserStack { pid, frames, helper: Vec::new() }))
             } else {
                 Value::KStack(frames)
             }

@@ -3,7 +3,7 @@
 use super::histogram::{self, Packed, Scale};
 use super::number::Spec;
 use super::{Context, symbol, trace};
-use crate::aggregate::{AggFunc, Aggregation, Cell, Row, joined};
+use crate::aggregate::{AggFunc, Aggregation, Row, Rows, joined};
 use crate::record::Value;
 
 /// What dtrace prints when tracing ends, after an empty line that the consumer writes: every aggregation
@@ -40,14 +40,14 @@ pub(super) fn print_one(
     let rows = joined(&[aggregation], &context.settings.order);
     let layout = Layout::of(context, &rows);
     layout.heading(out, &rows, above);
-    for row in &rows {
-        layout.row(out, context, row);
+    for row in rows.iter() {
+        layout.row(out, context, &row);
     }
 }
 
 /// Several aggregations, joined by their keys.
 pub(super) fn print_joined(out: &mut Vec<u8>, context: &Context<'_>, aggregations: &[&Aggregation]) {
-    for row in joined(aggregations, &context.settings.order) {
+    for row in joined(aggregations, &context.settings.order).iter() {
         Layout::Columns.row(out, context, &row);
     }
 }
@@ -63,24 +63,24 @@ enum Layout {
 }
 
 impl Layout {
-    fn of(context: &Context<'_>, rows: &[Row<'_>]) -> Layout {
+    fn of(context: &Context<'_>, rows: &Rows<'_>) -> Layout {
         let settings = context.settings;
-        let cells: Vec<&Cell<'_>> = rows.iter().filter_map(|row| row.cells.first()).collect();
-        let is_bar = cells.first().is_some_and(|c| matches!(c.func, AggFunc::Count | AggFunc::Sum));
-        if settings.agg_hist && is_bar {
-            let values = cells.iter().filter_map(|cell| cell.words.first().copied());
-            return Layout::Bars(Scale::of_keys(values, settings.agg_zoom));
+        let cells = || rows.iter().filter_map(|row| row.cells.into_iter().next());
+        let is_bar = || cells().next().is_some_and(|c| matches!(c.func, AggFunc::Count | AggFunc::Sum));
+        if settings.agg_hist && is_bar() {
+            let values: Vec<i64> = cells().filter_map(|cell| cell.words.first().copied()).collect();
+            return Layout::Bars(Scale::of_keys(values.into_iter(), settings.agg_zoom));
         }
-        match Packed::of(&cells) {
-            Some(packed) if settings.agg_pack => Layout::Packed(packed),
-            _ => Layout::Columns,
+        match settings.agg_pack.then(|| Packed::of(&cells().collect::<Vec<_>>())).flatten() {
+            Some(packed) => Layout::Packed(packed),
+            None => Layout::Columns,
         }
     }
 
     /// The heading that the rows share, if there are rows and they share one. An empty line of its own comes before
     /// it, but for bars at the end, which stand right under the line that is there.
-    fn heading(&self, out: &mut Vec<u8>, rows: &[Row<'_>], above: Distance) {
-        let Some(row) = rows.first() else { return };
+    fn heading(&self, out: &mut Vec<u8>, rows: &Rows<'_>, above: Distance) {
+        let Some(row) = rows.get(0) else { return };
         match self {
             Layout::Columns => return,
             Layout::Bars(_) if above == Distance::Near => {}

@@ -186,7 +186,7 @@ pub struct Packed {
 impl Packed {
     /// All buckets of an `lquantize`; for a `quantize` those that any element of the aggregation uses, with an empty
     /// one on either side. `None` if the function cannot be packed.
-    pub fn of(cells: &[&Cell<'_>]) -> Option<Packed> {
+    pub fn of(cells: &[Cell<'_>]) -> Option<Packed> {
         let func = cells.first()?.func;
         let ranges = cells.iter().filter_map(|cell| occupied(&cell.words));
         let range = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
@@ -400,7 +400,7 @@ mod tests {
         let settings = Settings::default();
         let a = cell(AggFunc::Quantize, &[(1, 1), (4, 7)]);
         let b = cell(AggFunc::Quantize, &[(-1, 1)]);
-        let packed = Packed::of(&[&a, &b]).unwrap();
+        let packed = Packed::of(&[a.clone(), b.clone()]).unwrap();
         let mut out = Vec::new();
         packed.heading(&mut out, &AggFunc::Quantize, 17);
         packed.line(&mut out, &settings, &a);
@@ -409,7 +409,7 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "              key  min .-------. max  | count\n   -2 :   _ X : 8    | 8\n   -2 : X     : 8    | 1\n"
         );
-        assert_eq!(Packed::of(&[&cell(AggFunc::Sum, &[])]), None);
+        assert_eq!(Packed::of(&[cell(AggFunc::Sum, &[])]), None);
     }
 
     #[test]
@@ -418,7 +418,7 @@ mod tests {
         let c = cell(l, &[(-10, -1), (-5, 1), (0, 1)]);
         let shown = |zoom, encoding| {
             let settings = Settings { agg_zoom: zoom, encoding, ..Settings::default() };
-            let packed = Packed::of(&[&c]).unwrap();
+            let packed = Packed::of(&[c.clone()]).unwrap();
             let mut out = Vec::new();
             packed.heading(&mut out, &l, 0);
             packed.line(&mut out, &settings, &c);

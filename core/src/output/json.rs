@@ -157,7 +157,7 @@ pub fn aggregation(object: &mut Writer<'_>, context: &Context<'_>, aggregation: 
     object.text("name", aggregation.name().as_bytes());
     object.text("function", aggregation.func().name().as_bytes());
     let mut entries = Writer::array(object.member("entries"));
-    for row in aggregate::joined(&[aggregation], &context.settings.order) {
+    for row in aggregate::joined(&[aggregation], &context.settings.order).iter() {
         let mut entry = Writer::object(entries.element());
         values(entry.member("key"), context, row.key);
         if let Some(cell) = row.cells.first() {
@@ -232,7 +232,7 @@ mod tests {
             r#"["vmlinux`schedule","vmlinux`schedule+0x4"]"#
         );
         let stack = UserStack { pid: 1, frames: vec![0x1000, 0x7000], helper: vec![vec![], b"J.f".to_vec()] };
-        assert_eq!(show(Value::UStack(stack)), r#"["a.out`schedule","J.f"]"#);
+        assert_eq!(show(Value::UStack(Box::new(stack))), r#"["a.out`schedule","J.f"]"#);
     }
 
     fn entries(func: AggFunc, values: &[i64]) -> String {

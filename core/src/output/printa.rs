@@ -23,7 +23,7 @@ pub fn printa(
             aggregation::print_joined(out, context, several);
         }
         (Some(format), aggregations) => {
-            for row in joined(aggregations, &context.settings.order) {
+            for row in joined(aggregations, &context.settings.order).iter() {
                 format.write_row(out, context, row.key, &row.cells);
             }
         }

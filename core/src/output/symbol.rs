@@ -159,7 +159,7 @@ pub(crate) mod tests {
             helper: vec![b"ignored".to_vec(), b"java.lang.String".to_vec(), b"@line 7".to_vec()],
         };
         let mut out = Vec::new();
-        stack(&mut out, &context(&settings), &Value::UStack(user), 2, &Spec::default());
+        stack(&mut out, &context(&settings), &Value::UStack(Box::new(user)), 2, &Spec::default());
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "\n  a.out`schedule\n  java.lang.String\n  0x7001\n    [ line 7 ]\n"

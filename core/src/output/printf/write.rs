@@ -268,7 +268,9 @@ pub(crate) mod tests {
                 2 => Value::string([0xff, b'%', b'd']),
                 3 => Value::Bytes(vec![random.next() as u8; (random.next() % 20) as usize]),
                 4 => Value::KStack(vec![random.next(), 0]),
-                5 => Value::UStack(UserStack { pid: 1, frames: vec![random.next()], helper: vec![] }),
+                5 => {
+                    Value::UStack(Box::new(UserStack { pid: 1, frames: vec![random.next()], helper: vec![] }))
+                }
                 _ => Value::Sym(SymValue { kind: SymKind::Umod, pid: 1, addr: random.next() }),
             })
             .collect()
