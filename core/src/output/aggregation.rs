@@ -69,7 +69,7 @@ impl Layout {
         let is_bar = || cells().next().is_some_and(|c| matches!(c.func, AggFunc::Count | AggFunc::Sum));
         if settings.agg_hist && is_bar() {
             let values: Vec<i64> = cells().filter_map(|cell| cell.words.first().copied()).collect();
-            return Layout::Bars(Scale::of_keys(values.into_iter(), settings.agg_zoom));
+            return Layout::Bars(Scale::of_keys(values, settings.agg_zoom));
         }
         match settings.agg_pack.then(|| Packed::of(&cells().collect::<Vec<_>>())).flatten() {
             Some(packed) => Layout::Packed(packed),

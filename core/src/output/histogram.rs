@@ -418,7 +418,7 @@ mod tests {
         let c = cell(l, &[(-10, -1), (-5, 1), (0, 1)]);
         let shown = |zoom, encoding| {
             let settings = Settings { agg_zoom: zoom, encoding, ..Settings::default() };
-            let packed = Packed::of(&[c.clone()]).unwrap();
+            let packed = Packed::of(std::slice::from_ref(&c)).unwrap();
             let mut out = Vec::new();
             packed.heading(&mut out, &l, 0);
             packed.line(&mut out, &settings, &c);
