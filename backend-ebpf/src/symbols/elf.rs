@@ -159,17 +159,33 @@ impl RawSymbol<'_> {
 
 impl Table {
     pub(super) fn iter(&self) -> impl Iterator<Item = RawSymbol<'_>> {
-        self.symbols.chunks_exact(SYM_SIZE).filter_map(|s| {
-            let name = cstr_at(&self.strings, u32_at(s, 0)? as usize)?;
-            // A version follows an at sign; a name never begins with one.
-            let end = name.iter().skip(1).position(|&c| c == b'@').map_or(name.len(), |p| p + 1);
-            Some(RawSymbol {
-                name: name.get(..end)?,
-                vaddr: u64_at(s, 8)?,
-                size: u64_at(s, 16)?,
-                kind: s.get(4)? & 0xf,
-                defined: u16_at(s, 6)? != 0,
-            })
+        self.symbols.chunks_exact(SYM_SIZE).filter_map(|s| self.symbol(s))
+    }
+
+    fn symbol(&self, s: &[u8]) -> Option<RawSymbol<'_>> {
+        let name = cstr_at(&self.strings, u32_at(s, 0)? as usize)?;
+        // A version follows an at sign; a name never begins with one.
+        let end = name.iter().skip(1).position(|&c| c == b'@').map_or(name.len(), |p| p + 1);
+        Some(RawSymbol {
+            name: name.get(..end)?,
+            vaddr: u64_at(s, 8)?,
+            size: u64_at(s, 16)?,
+            kind: s.get(4)? & 0xf,
+            defined: u16_at(s, 6)? != 0,
+        })
+    }
+
+    /// The symbol of a number.
+    pub(super) fn nth(&self, number: u32) -> Option<RawSymbol<'_>> {
+        let at = (number as usize).checked_mul(SYM_SIZE)?;
+        self.symbol(self.symbols.get(at..at.checked_add(SYM_SIZE)?)?)
+    }
+
+    /// Number and address of what may be functions: their names are not looked at.
+    pub(super) fn code(&self) -> impl Iterator<Item = (u32, u64)> {
+        (0..).zip(self.symbols.chunks_exact(SYM_SIZE)).filter_map(|(number, s)| {
+            let (kind, defined) = (s.get(4)? & 0xf, u16_at(s, 6)? != 0);
+            (defined && matches!(kind, 2 | 10)).then_some((number, u64_at(s, 8)?))
         })
     }
 }
@@ -507,7 +523,7 @@ impl Elf {
     /// The function holding a virtual address. The first call sorts all functions; later ones are binary searches.
     pub fn function_at(&self, vaddr: u64) -> Option<Function> {
         let index = self.index.get_or_init(|| Index::build(self.tables()));
-        let (name, start, size) = index.find(vaddr)?;
+        let (name, start, size) = index.find(self.tables(), vaddr)?;
         let offset = self.vaddr_to_offset(start)?;
         Some(Function { name, vaddr: start, size, offset, indirect: false })
     }
