@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Number of built-in variables.
 const BUILTINS: usize = Builtin::CpuChip as usize + 1;
 
+/// Arguments that have a place of their own: hardly a probe has more.
+const ARGS: usize = 16;
+
 /// A piece of memory that the firing could read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Region {
@@ -56,15 +59,21 @@ pub struct Event {
     /// Is everything that is not here known to be zero, empty, or a bad address? So it is with
     /// events made by hand; a recording only has what its script read.
     pub complete: bool,
-    numbers: [u64; BUILTINS],
-    /// Bit n: number n is known.
-    known: u64,
-    texts: Vec<(Builtin, Range<u32>)>,
-    args: Vec<Option<u64>>,
+    /// Built-in variables: a number, or where in `data` a string begins and ends.
+    builtins: [u64; BUILTINS],
+    /// Bit n: variable n is known, as a number or as a string.
+    numbers: u64,
+    texts: u64,
+    args: [u64; ARGS],
+    /// Bit n: argument n is known.
+    known_args: u32,
+    /// Arguments that have no place there.
+    more_args: Vec<(u32, u64)>,
     registers: Vec<(u32, u64)>,
     memory: Vec<Region>,
     /// Frames innermost first: kernel, user.
-    stacks: [Option<Vec<u64>>; 2],
+    stacks: [Vec<u64>; 2],
+    known_stacks: [bool; 2],
     /// Answers of subroutines that ask the system (`rand`, `progenyof`), in the order they were asked.
     answers: Vec<u64>,
     next_answer: usize,
@@ -86,13 +95,16 @@ impl Default for Event {
             pid: 0,
             tid: 0,
             complete: false,
-            numbers: [0; BUILTINS],
-            known: 0,
-            texts: Vec::new(),
-            args: Vec::new(),
+            builtins: [0; BUILTINS],
+            numbers: 0,
+            texts: 0,
+            args: [0; ARGS],
+            known_args: 0,
+            more_args: Vec::new(),
             registers: Vec::new(),
             memory: Vec::new(),
-            stacks: [None, None],
+            stacks: [Vec::new(), Vec::new()],
+            known_stacks: [false; 2],
             answers: Vec::new(),
             next_answer: 0,
             text_answers: Vec::new(),
@@ -112,12 +124,11 @@ impl Event {
 
     /// Forgets everything but keeps the memory it took.
     pub fn clear(&mut self) {
-        self.known = 0;
-        self.texts.clear();
-        self.args.clear();
+        (self.numbers, self.texts, self.known_args) = (0, 0, 0);
+        self.known_stacks = [false; 2];
+        self.more_args.clear();
         self.registers.clear();
         self.memory.clear();
-        self.stacks = [None, None];
         self.answers.clear();
         self.next_answer = 0;
         self.text_answers.clear();
@@ -132,13 +143,13 @@ impl Event {
     /// Sets a built-in variable that is a number.
     #[inline]
     pub fn set_number(&mut self, builtin: Builtin, value: u64) {
-        if let Some(slot) = self.numbers.get_mut(builtin as usize) {
-            *slot = value;
-            self.known |= 1 << builtin as u32;
-        }
+        self.builtins[builtin as usize] = value;
+        self.numbers |= 1 << builtin as u32;
+        self.texts &= !(1 << builtin as u32);
     }
 
     /// A built-in variable that is a number, if it is known.
+    #[inline]
     pub fn number(&self, builtin: Builtin) -> Option<u64> {
         match builtin {
             Builtin::Pid => return Some(u64::from(self.pid)),
@@ -147,55 +158,51 @@ impl Event {
             Builtin::Timestamp => return Some(self.time),
             _ => {}
         }
-        if self.known >> builtin as u32 & 1 == 0 {
+        if self.numbers >> builtin as u32 & 1 == 0 {
             return self.complete.then_some(0);
         }
-        self.numbers.get(builtin as usize).copied()
+        Some(self.builtins[builtin as usize])
     }
 
     /// Sets a built-in variable that is a string.
+    #[inline]
     pub fn set_text(&mut self, builtin: Builtin, text: &[u8]) {
         let range = self.keep(text);
-        match self.texts.iter_mut().find(|(which, _)| *which == builtin) {
-            Some((_, old)) => *old = range,
-            None => self.texts.push((builtin, range)),
-        }
+        self.builtins[builtin as usize] = u64::from(range.start) | u64::from(range.end) << 32;
+        self.texts |= 1 << builtin as u32;
+        self.numbers &= !(1 << builtin as u32);
     }
 
     /// A built-in variable that is a string, if it is known.
     pub fn text(&self, builtin: Builtin) -> Option<&[u8]> {
-        match self.texts.iter().find(|(which, _)| *which == builtin) {
-            Some((_, range)) => Some(self.slice(range)),
-            None => self.complete.then_some(&[]),
-        }
+        self.own_text(builtin).or_else(|| self.complete.then_some(&[]))
     }
 
     /// A built-in string that was set for this event, even if it is complete without.
+    #[inline]
     pub fn own_text(&self, builtin: Builtin) -> Option<&[u8]> {
-        let (_, range) = self.texts.iter().find(|(which, _)| *which == builtin)?;
-        Some(self.slice(range))
+        let place = self.builtins[builtin as usize];
+        (self.texts >> builtin as u32 & 1 == 1).then(|| self.slice(&(place as u32..(place >> 32) as u32)))
     }
 
     /// Sets `argN`.
     #[inline]
     pub fn set_arg(&mut self, index: u32, value: u64) {
-        let index = index as usize;
-        // No probe has more arguments than that; a hostile file may say so.
-        if index >= 1024 {
-            return;
-        }
-        match self.args.get_mut(index) {
-            Some(slot) => *slot = Some(value),
-            None => {
-                self.args.resize(index, None);
-                self.args.push(Some(value));
+        match self.args.get_mut(index as usize) {
+            Some(slot) => {
+                *slot = value;
+                self.known_args |= 1 << index;
             }
+            None => self.more_args.push((index, value)),
         }
     }
 
     /// `argN`, if it is known.
     pub fn arg(&self, index: u32) -> Option<u64> {
-        let known = self.args.get(index as usize).copied().flatten();
+        let known = match self.args.get(index as usize) {
+            Some(value) => (self.known_args >> index & 1 == 1).then_some(*value),
+            None => self.more_args.iter().rev().find(|(n, _)| *n == index).map(|(_, value)| *value),
+        };
         if known.is_none() && self.complete { Some(0) } else { known }
     }
 
@@ -214,6 +221,14 @@ impl Event {
     pub fn add_memory(&mut self, space: Space, address: u64, bytes: Option<&[u8]>) {
         let data = bytes.map(|bytes| self.keep(bytes));
         self.memory.push(Region { space, address, data });
+    }
+
+    /// The same of a string and the NUL behind it.
+    pub(crate) fn add_string(&mut self, space: Space, address: u64, text: &[u8]) {
+        let mut range = self.keep(text);
+        self.data.push(0);
+        range.end += 1;
+        self.memory.push(Region { space, address, data: Some(range) });
     }
 
     /// What is known of the memory at an address: the region that reaches furthest.
@@ -256,15 +271,23 @@ impl Event {
     }
 
     /// Sets the kernel's or the process' stack, innermost frame first.
-    pub fn set_stack(&mut self, user: bool, frames: Vec<u64>) {
-        self.stacks[usize::from(user)] = Some(frames);
+    pub fn set_stack(&mut self, user: bool, frames: &[u64]) {
+        self.new_stack(user).extend_from_slice(frames);
+    }
+
+    /// The kernel's or the process' stack, now known and empty, to be filled.
+    pub(crate) fn new_stack(&mut self, user: bool) -> &mut Vec<u64> {
+        self.known_stacks[usize::from(user)] = true;
+        let frames = &mut self.stacks[usize::from(user)];
+        frames.clear();
+        frames
     }
 
     /// A stack, if it is known.
     pub fn stack(&self, user: bool) -> Option<&[u64]> {
-        match &self.stacks[usize::from(user)] {
-            Some(frames) => Some(frames),
-            None => self.complete.then_some(&[]),
+        match self.known_stacks[usize::from(user)] {
+            true => Some(&self.stacks[usize::from(user)]),
+            false => self.complete.then_some(&[]),
         }
     }
 
@@ -341,6 +364,7 @@ impl Event {
         self.data.len()
     }
 
+    #[inline]
     fn keep(&mut self, bytes: &[u8]) -> Range<u32> {
         let start = self.data.len() as u32;
         self.data.extend_from_slice(bytes);
@@ -365,6 +389,40 @@ mod tests {
         assert_eq!((event.arg(0), event.arg(2), event.number(Builtin::Uid)), (None, Some(7), Some(0)));
         event.clear();
         assert_eq!((event.arg(2), event.number(Builtin::Uid)), (None, None));
+    }
+
+    #[test]
+    fn every_builtin_has_a_place() {
+        use duotrace_core::builtins::variables::{Source, VARIABLES};
+        for row in VARIABLES {
+            if let Source::Builtin(builtin) = row.source {
+                assert!((builtin as usize) < BUILTINS.min(u64::BITS as usize), "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_builtin_is_a_number_or_a_string() {
+        let mut event = Event::default();
+        event.set_text(Builtin::Execname, b"sh");
+        event.set_text(Builtin::Cwd, b"/tmp");
+        assert_eq!(
+            (event.text(Builtin::Execname), event.number(Builtin::Execname)),
+            (Some(&b"sh"[..]), None)
+        );
+        event.set_number(Builtin::Execname, 7);
+        assert_eq!((event.text(Builtin::Execname), event.text(Builtin::Cwd)), (None, Some(&b"/tmp"[..])));
+    }
+
+    #[test]
+    fn arguments_beyond_those_that_probes_have() {
+        let mut event = Event::default();
+        (0..40).for_each(|n| event.set_arg(n, u64::from(n) * 3));
+        event.set_arg(33, 1);
+        assert_eq!(
+            (event.arg(15), event.arg(16), event.arg(33), event.arg(40)),
+            (Some(45), Some(48), Some(1), None)
+        );
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn event(line: &str, last: u64, schemas: &mut Vec<Schema>) -> Result<Event, Stri
             "cpu" => event.cpu = small(value)?,
             "stack" | "ustack" => {
                 let frames: Result<Vec<u64>, String> = value.split(',').map(number).collect();
-                event.set_stack(name == "ustack", frames?);
+                event.set_stack(name == "ustack", &frames?);
             }
             _ => set(&mut event, name, value)?,
         }

@@ -174,17 +174,13 @@ pub fn trace(
             let mut recording =
                 replay::recording(path, session, plan, &meta, &types, &probe).map_err(fail)?;
             let finished = run(&mut recording)?;
+            explain(&recording, &mut console, &options);
             replay::report(path, &recording.summary());
             finished
         }
         _ => {
             let finished = run(session.as_mut())?;
-            if options.flag(opt::EXPLAIN)
-                && let Some(text) = session.explain()
-            {
-                let _ = console.flush();
-                let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
-            }
+            explain(session.as_ref(), &mut console, &options);
             // Everything has been printed; links and maps go now.
             drop(session);
             finished
@@ -192,6 +188,16 @@ pub fn trace(
     };
     let _ = console.flush();
     Ok(exit_status(&finished, &options))
+}
+
+/// `-x explain`: what the probes have cost, where the backend knows.
+fn explain(session: &dyn Session, console: &mut Console, options: &Options) {
+    if options.flag(opt::EXPLAIN)
+        && let Some(text) = session.explain()
+    {
+        let _ = console.flush();
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+    }
 }
 
 /// The exit status of a run: `exit()`'s argument, or the command's own under `-x childstatus`.

@@ -62,6 +62,8 @@ pub struct Reader<R: Read> {
     payload: Vec<u8>,
     /// Where the next event of the chunk begins; none if at its end.
     at: usize,
+    /// Why the rest of the chunk is lost, until that is told.
+    wrong: Option<FileError>,
     time: u64,
     texts: Vec<Range<usize>>,
     /// What events of each probe carry: its place in `fields`.
@@ -89,6 +91,7 @@ impl<R: Read> Reader<R> {
             unpacker: Unpacker::new(),
             payload: Vec::new(),
             at: 0,
+            wrong: None,
             time: 0,
             texts: Vec::new(),
             schemas: HashMap::default(),
@@ -106,20 +109,33 @@ impl<R: Read> Reader<R> {
         self.machine
     }
 
+    /// The next event, if that is what comes next: the short way. Otherwise [`Reader::next`] tells what does.
+    #[inline]
+    pub fn next_event(&mut self, event: &mut Event) -> bool {
+        while self.at < self.payload.len() {
+            if let Err(error) = self.event(event) {
+                // The checksum was right, so whoever wrote it was wrong; the next chunk may be better.
+                self.at = self.payload.len();
+                self.wrong = Some(error);
+                return false;
+            }
+            match self.gate.place(event.time) {
+                Place::Within => return true,
+                Place::Outside => {}
+                Place::Over => (self.at, self.ended, self.whole) = (self.payload.len(), true, true),
+            }
+        }
+        false
+    }
+
     /// The next thing. After an error or [`Item::End`] there is nothing more.
     pub fn next(&mut self, event: &mut Event) -> Result<Item, FileError> {
         loop {
-            if self.at < self.payload.len() {
-                if let Err(error) = self.event(event) {
-                    // The checksum was right, so whoever wrote it was wrong; the next chunk may be better.
-                    self.at = self.payload.len();
-                    return Ok(Item::Damage(format!("events are lost: {error}")));
-                }
-                match self.gate.place(event.time) {
-                    Place::Within => return Ok(Item::Event),
-                    Place::Outside => continue,
-                    Place::Over => (self.at, self.ended, self.whole) = (self.payload.len(), true, true),
-                }
+            if self.wrong.is_none() && self.next_event(event) {
+                return Ok(Item::Event);
+            }
+            if let Some(error) = self.wrong.take() {
+                return Ok(Item::Damage(format!("events are lost: {error}")));
             }
             if self.ended {
                 return Ok(Item::End { whole: self.whole });
@@ -226,6 +242,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    #[inline]
     fn event(&mut self, event: &mut Event) -> Result<(), FileError> {
         event.clear();
         let mut cursor = Cursor::new(&self.payload, self.at);
@@ -261,13 +278,12 @@ impl<R: Read> Reader<R> {
                 Field::Register(n) => event.set_register(n, cursor.number()?),
                 Field::Stack(user) => {
                     let count = few(&mut cursor)?;
-                    let mut frames = Vec::new();
+                    let frames = event.new_stack(user);
                     let mut frame = 0u64;
                     for _ in 0..count {
                         frame = frame.wrapping_add_signed(cursor.signed()?);
                         frames.push(frame);
                     }
-                    event.set_stack(user, frames);
                 }
                 Field::Memory => {
                     for _ in 0..few(&mut cursor)? {
@@ -327,7 +343,7 @@ fn few(cursor: &mut Cursor<'_>) -> Result<u64, FileError> {
 }
 
 /// A string of the chunk, new or met before.
-#[inline]
+#[inline(always)]
 fn text<'a>(
     cursor: &mut Cursor<'_>,
     texts: &mut Vec<Range<usize>>,
@@ -336,14 +352,23 @@ fn text<'a>(
     let number = cursor.number()? as usize;
     let range = match texts.get(number) {
         Some(range) => range.clone(),
-        None if number == texts.len() => {
-            let range = cursor.range()?;
-            texts.push(range.clone());
-            range
-        }
-        None => return cursor.bad("a string that was not there before"),
+        None => new_text(cursor, texts, number)?,
     };
     Ok(payload.get(range).unwrap_or(&[]))
+}
+
+#[cold]
+fn new_text(
+    cursor: &mut Cursor<'_>,
+    texts: &mut Vec<Range<usize>>,
+    number: usize,
+) -> Result<Range<usize>, FileError> {
+    if number != texts.len() {
+        return cursor.bad("a string that was not there before");
+    }
+    let range = cursor.range()?;
+    texts.push(range.clone());
+    Ok(range)
 }
 
 fn pairs(cursor: &mut Cursor<'_>) -> Result<Vec<(String, String)>, FileError> {

@@ -36,7 +36,7 @@ fn event(n: u64) -> Event {
     event.set_number(Builtin::Uid, 1000);
     event.set_text(Builtin::Execname, format!("name{}", n % 5).as_bytes());
     event.set_arg(0, n.wrapping_neg());
-    event.set_stack(true, vec![0x40_0000 + n, 0x40_1000]);
+    event.set_stack(true, &[0x40_0000 + n, 0x40_1000]);
     event.add_memory(Space::User, 0x1000, Some(b"text\0"));
     event.add_memory(Space::User, 0x2000, None);
     event.push_answer(n);

@@ -32,6 +32,14 @@ pub(super) struct Cursor<'a> {
 
 type Res<T> = Result<T, FileError>;
 
+/// The lower seven bits of each byte, side by side.
+#[inline]
+fn gather(word: u64) -> u64 {
+    let pairs = word & 0x007f_007f_007f_007f | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+    let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+    fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4
+}
+
 impl<'a> Cursor<'a> {
     pub fn new(bytes: &'a [u8], at: usize) -> Cursor<'a> {
         Cursor { bytes, at }
@@ -57,27 +65,29 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn number(&mut self) -> Res<u64> {
-        // Most numbers are small.
-        match *self.bytes.get(self.at..).unwrap_or(&[]) {
-            [a, ..] if a < 0x80 => {
-                self.at += 1;
-                Ok(u64::from(a))
+        let Some(word) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()) else {
+            return self.long_number();
+        };
+        let word = u64::from_le_bytes(*word);
+        // Most numbers are small, and those of one field are alike.
+        let (bytes, value) = if word & 0x80 == 0 {
+            (1, word & 0x7f)
+        } else if word & 0x8000 == 0 {
+            (2, word & 0x7f | word >> 1 & 0x3f80)
+        } else {
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends == 0 {
+                return self.long_number();
             }
-            [a, b, ..] if b < 0x80 => {
-                self.at += 2;
-                Ok(u64::from(a & 0x7f) | u64::from(b) << 7)
-            }
-            [a, b, c, ..] if c < 0x80 => {
-                self.at += 3;
-                Ok(u64::from(a & 0x7f) | u64::from(b & 0x7f) << 7 | u64::from(c) << 14)
-            }
-            _ => self.long_number(),
-        }
+            (ends.trailing_zeros() as usize / 8 + 1, gather(word & (ends ^ ends.wrapping_sub(1))))
+        };
+        self.at += bytes;
+        Ok(value)
     }
 
-    #[inline(never)]
+    #[cold]
     fn long_number(&mut self) -> Res<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -90,19 +100,20 @@ impl<'a> Cursor<'a> {
         self.bad("a number is too long")
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn signed(&mut self) -> Res<i64> {
         let value = self.number()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn small(&mut self) -> Res<u32> {
         let value = self.number()?;
         u32::try_from(value).or_else(|_| self.bad("a number is too large"))
     }
 
     /// Where a string lies.
+    #[inline]
     pub fn range(&mut self) -> Res<Range<usize>> {
         let length = self.number()?;
         let end = usize::try_from(length).ok().and_then(|length| self.at.checked_add(length));
@@ -132,14 +143,19 @@ mod tests {
 
     #[test]
     fn numbers_come_back() {
-        for value in [0, 1, 127, 128, u64::MAX, 1 << 63, 0x1234_5678] {
-            let mut out = Vec::new();
-            put(&mut out, value);
-            put_signed(&mut out, value as i64);
-            let mut cursor = Cursor::new(&out, 0);
-            assert_eq!(cursor.number().ok(), Some(value));
-            assert_eq!(cursor.signed().ok(), Some(value as i64));
-            assert!(cursor.is_empty());
+        let powers = (0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, u64::MAX >> bit]);
+        for value in powers.chain([0x1234_5678, 0x0102_0304_0506_0708]) {
+            // Also where something follows.
+            for after in [0, 1, 7, 8] {
+                let mut out = Vec::new();
+                put(&mut out, value);
+                put_signed(&mut out, value as i64);
+                out.extend([0xff, 0x80, 0x7f, 0, 1, 0xff, 0xff, 0xff].iter().take(after));
+                let mut cursor = Cursor::new(&out, 0);
+                assert_eq!(cursor.number().ok(), Some(value));
+                assert_eq!(cursor.signed().ok(), Some(value as i64));
+                assert_eq!(cursor.at, out.len() - after);
+            }
         }
     }
 }

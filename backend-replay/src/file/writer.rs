@@ -8,6 +8,7 @@ use super::types::Answer;
 use super::wire::{put, put_bytes, put_signed};
 use super::{FileError, Loss, Machine};
 use crate::event::{Event, ReadValue};
+use crate::hash::Fast;
 use duotrace_core::record::Symbol;
 use std::collections::HashMap;
 use std::io::Write;
@@ -23,7 +24,7 @@ const MOST_ENTRIES: usize = if cfg!(test) { 64 } else { 1 << 16 };
 pub struct Writer<W: Write> {
     out: W,
     position: u64,
-    schemas: HashMap<u32, Vec<Field>>,
+    schemas: HashMap<u32, Vec<Field>, Fast>,
     events: Vec<u8>,
     /// The chunk that is being made, and the time of its latest event so far.
     pending: Option<Entry>,
@@ -41,7 +42,7 @@ impl<W: Write> Writer<W> {
         Ok(Writer {
             out,
             position: FILE_HEADER as u64,
-            schemas: HashMap::new(),
+            schemas: HashMap::default(),
             events: Vec::new(),
             pending: None,
             last: 0,

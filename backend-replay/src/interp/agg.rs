@@ -29,12 +29,7 @@ impl Table {
     fn update(&mut self, key: &[u8], value: i64, increment: i64) {
         let at = match self.index.get(key) {
             Some(at) => *at,
-            None => {
-                let at = self.words.len();
-                self.words.extend(self.func.identity());
-                self.index.insert(key.into(), at);
-                at
-            }
+            None => self.insert(key),
         };
         let Some(words) = self.words.get_mut(at..at + self.width) else { return };
         match (self.func, words) {
@@ -44,6 +39,14 @@ impl Table {
             (AggFunc::Max, [most]) => *most = value.max(*most),
             (func, words) => func.update(words, value, increment),
         }
+    }
+
+    #[cold]
+    fn insert(&mut self, key: &[u8]) -> usize {
+        let at = self.words.len();
+        self.words.extend(self.func.identity());
+        self.index.insert(key.into(), at);
+        at
     }
 
     /// Merges everything into an aggregation and forgets it.

@@ -150,6 +150,11 @@ impl Machine {
         self.exiting
     }
 
+    /// Has anything destructive been asked for since it was taken?
+    pub fn has_refrained(&self) -> bool {
+        !self.refrained.is_empty()
+    }
+
     /// The destructive actions that were asked for since the last call.
     pub fn take_refrained(&mut self) -> Vec<Refrained> {
         std::mem::take(&mut self.refrained)

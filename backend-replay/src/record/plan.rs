@@ -266,7 +266,10 @@ impl Plan {
             var.map_or_else(|| builtin(which, ty), |(_, var)| expr_clock(*var, which, ty))
         };
         let now = Builtin::Timestamp;
-        fields.push((What::Number(now), Ty::U64, clock(now)));
+        // Otherwise the record's own time does: reading the clock is dear.
+        if reads.numbers.contains(&now) {
+            fields.push((What::Number(now), Ty::U64, clock(now)));
+        }
         fields.push((What::Tid, U32, builtin(Builtin::Tid, U32)));
         for number in reads.numbers.iter().filter(|number| **number != now) {
             let ty = number_type(*number);
@@ -359,9 +362,10 @@ impl Plan {
                     let count = number(data, at, Ty::U64)? as usize;
                     let first = at + if *user { 16 } else { 8 };
                     let Ty::Stack(spec) = field.ty else { return None };
-                    let frames =
-                        (0..count.min(spec.frames as usize)).map(|n| number(data, first + n * 8, Ty::U64));
-                    event.set_stack(*user, frames.collect::<Option<Vec<u64>>>()?);
+                    let frames = event.new_stack(*user);
+                    for n in 0..count.min(spec.frames as usize) {
+                        frames.push(number(data, first + n * 8, Ty::U64)?);
+                    }
                 }
                 What::Status(of) => {
                     site = Some(*of);
@@ -374,9 +378,7 @@ impl Plan {
                         match ty {
                             Ty::Str => {
                                 // The NUL was there, or the string was cut: both read back as the same string.
-                                let mut bytes = text(data, at)?.to_vec();
-                                bytes.push(0);
-                                event.add_memory(space, address, Some(&bytes));
+                                event.add_string(space, address, text(data, at)?);
                             }
                             ty => {
                                 let size = match ty {

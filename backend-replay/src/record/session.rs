@@ -3,12 +3,14 @@
 use super::plan::Plan;
 use crate::event::Event;
 use crate::file::{Answer, FileError, Loss, Machine, Writer};
+use crate::hash::Fast;
 use duotrace_core::aggregate::Aggregation;
 use duotrace_core::backend::{BackendError, Event as Delivered, Session, Sink};
 use duotrace_core::diagnostic::SourceMap;
-use duotrace_core::ir::{AggId, ClauseId, SymbolKind, Ty};
+use duotrace_core::ir::{AggId, ClauseId, SymbolKind};
 use duotrace_core::probe::{Probe, ProbeId};
 use duotrace_core::record::{Symbol, Symbols};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -34,27 +36,45 @@ pub struct Recording<'a, W: Write> {
     /// Knows the probes, also those that appear while it runs.
     names: &'a dyn Fn(ProbeId) -> Option<Probe>,
     /// The recorder of each probe, once one has fired: where two do, both saw the same firing.
-    declared: HashMap<ProbeId, Option<ClauseId>>,
+    declared: HashMap<ProbeId, Option<ClauseId>, Fast>,
     inner: Box<dyn Session>,
     plan: Plan,
     writer: Option<Writer<W>>,
     event: Event,
-    /// By process (`None`: the kernel) and address.
-    symbols: HashMap<(Option<u32>, u64), Option<Symbol>>,
+    addresses: Addresses,
     losses: BTreeMap<String, u64>,
     summary: Summary,
     failed: Option<FileError>,
     synced: Instant,
 }
 
+/// Addresses that are shown by name: process (`None`: the kernel) and address.
+#[derive(Default)]
+struct Addresses {
+    names: HashMap<(Option<u32>, u64), Option<Symbol>>,
+    /// Those that nobody has looked for yet.
+    fresh: Vec<(Option<u32>, u64)>,
+}
+
+impl Addresses {
+    fn note(&mut self, pid: Option<u32>, address: u64) {
+        if self.names.len() < MOST_SYMBOLS
+            && let Entry::Vacant(entry) = self.names.entry((pid, address))
+        {
+            entry.insert(None);
+            self.fresh.push((pid, address));
+        }
+    }
+}
+
 /// Takes the recorder's records out of the stream.
 struct Tap<'a, W: Write> {
     names: &'a dyn Fn(ProbeId) -> Option<Probe>,
-    declared: &'a mut HashMap<ProbeId, Option<ClauseId>>,
+    declared: &'a mut HashMap<ProbeId, Option<ClauseId>, Fast>,
     plan: &'a Plan,
     writer: &'a mut Option<Writer<W>>,
     event: &'a mut Event,
-    symbols: &'a mut HashMap<(Option<u32>, u64), Option<Symbol>>,
+    addresses: &'a mut Addresses,
     losses: &'a mut BTreeMap<String, u64>,
     summary: &'a mut Summary,
     failed: &'a mut Option<FileError>,
@@ -71,13 +91,10 @@ impl<W: Write> Sink for Tap<'_, W> {
                 (self.event.probe, self.event.cpu, self.event.pid) = (*probe, *cpu, *provider_pid);
                 self.event.time = *timestamp;
                 let pid = *provider_pid;
-                let symbols = &mut *self.symbols;
+                let addresses = &mut *self.addresses;
                 let mut symbol = |kind, address| {
-                    let user = Ty::Symbol(kind) != Ty::Symbol(SymbolKind::Sym)
-                        && !matches!(kind, SymbolKind::Mod | SymbolKind::Func);
-                    if symbols.len() < MOST_SYMBOLS {
-                        symbols.entry((user.then_some(pid), address)).or_default();
-                    }
+                    let user = !matches!(kind, SymbolKind::Sym | SymbolKind::Mod | SymbolKind::Func);
+                    addresses.note(user.then_some(pid), address);
                 };
                 if self.plan.event(*clause, data, self.event, &mut symbol).is_none() {
                     self.summary.unknown += 1;
@@ -85,9 +102,7 @@ impl<W: Write> Sink for Tap<'_, W> {
                 }
                 for user in [false, true] {
                     for frame in self.event.stack(user).unwrap_or(&[]) {
-                        if self.symbols.len() < MOST_SYMBOLS {
-                            self.symbols.entry((user.then_some(pid), *frame)).or_default();
-                        }
+                        self.addresses.note(user.then_some(pid), *frame);
                     }
                 }
                 let Some(writer) = self.writer else { return };
@@ -118,7 +133,7 @@ impl<W: Write> Sink for Tap<'_, W> {
 fn declare<W: Write>(
     writer: &mut Writer<W>,
     plan: &Plan,
-    declared: &mut HashMap<ProbeId, Option<ClauseId>>,
+    declared: &mut HashMap<ProbeId, Option<ClauseId>, Fast>,
     names: &dyn Fn(ProbeId) -> Option<Probe>,
     probe: ProbeId,
     clause: ClauseId,
@@ -156,7 +171,7 @@ impl<'a, W: Write> Recording<'a, W> {
             plan,
             writer: Some(writer),
             event: Event::default(),
-            symbols: HashMap::new(),
+            addresses: Addresses::default(),
             losses: BTreeMap::new(),
             summary: Summary::default(),
             failed: None,
@@ -182,7 +197,7 @@ impl<'a, W: Write> Recording<'a, W> {
             plan: &self.plan,
             writer: &mut self.writer,
             event: &mut self.event,
-            symbols: &mut self.symbols,
+            addresses: &mut self.addresses,
             losses: &mut self.losses,
             summary: &mut self.summary,
             failed: &mut self.failed,
@@ -205,20 +220,13 @@ impl<'a, W: Write> Recording<'a, W> {
     /// Names for addresses that are new, as long as their processes live.
     fn name_addresses(&mut self) {
         let symbols = self.inner.symbols();
-        for ((pid, address), name) in &mut self.symbols {
-            if name.is_none() {
-                let found = match pid {
-                    Some(pid) => symbols.user(*pid, *address),
-                    None => symbols.kernel(*address),
-                };
-                // What has no name now is not asked for again: an empty module marks it.
-                *name = Some(found.unwrap_or(Symbol {
-                    module: String::new(),
-                    name: None,
-                    offset: 0,
-                    module_base: 0,
-                }));
-            }
+        for (pid, address) in self.addresses.fresh.drain(..) {
+            let found = match pid {
+                Some(pid) => symbols.user(pid, address),
+                None => symbols.kernel(address),
+            };
+            let found = found.filter(|symbol| !symbol.module.is_empty());
+            self.addresses.names.insert((pid, address), found);
         }
     }
 
@@ -229,13 +237,9 @@ impl<'a, W: Write> Recording<'a, W> {
         if !losses.is_empty() {
             writer.losses(&losses)?;
         }
-        let mut named: Vec<(Option<u32>, u64, Symbol)> = self
-            .symbols
-            .drain()
-            .filter_map(|((pid, address), symbol)| {
-                Some((pid, address, symbol.filter(|symbol| !symbol.module.is_empty())?))
-            })
-            .collect();
+        let named = self.addresses.names.drain();
+        let mut named: Vec<(Option<u32>, u64, Symbol)> =
+            named.filter_map(|((pid, address), symbol)| Some((pid, address, symbol?))).collect();
         named.sort_by_key(|(pid, address, _)| (*pid, *address));
         writer.symbols(&named)?;
         self.summary.events = writer.events();
@@ -275,6 +279,10 @@ impl<W: Write> Session for Recording<'_, W> {
 
     fn symbols(&mut self) -> &mut dyn Symbols {
         self.inner.symbols()
+    }
+
+    fn explain(&self) -> Option<String> {
+        self.inner.explain()
     }
 
     fn listing(&self, sources: &SourceMap) -> Option<String> {

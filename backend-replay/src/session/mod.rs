@@ -198,6 +198,15 @@ enum Source {
 }
 
 impl Source {
+    /// The next event, if that is what comes next.
+    #[inline]
+    fn next_event(&mut self, event: &mut Event) -> bool {
+        match self {
+            Source::File(reader) => reader.next_event(event),
+            Source::Text(..) => false,
+        }
+    }
+
     fn next(&mut self, event: &mut Event) -> Result<Item, FileError> {
         match self {
             Source::File(reader) => reader.next(event),

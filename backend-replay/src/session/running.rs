@@ -36,7 +36,11 @@ enum State {
 pub(super) struct Running {
     program: Rc<Program>,
     machine: Machine,
-    clauses: HashMap<u32, Enabled, Fast>,
+    enabled: Vec<Enabled>,
+    /// Where in `enabled` a probe's clauses are.
+    places: HashMap<u32, usize, Fast>,
+    /// The probe that fired last, and its place there.
+    latest: Option<(u32, usize)>,
     /// Clauses that are for one process (`pid42`, `postgres42`): whatever it forks fires the same probes.
     only: Vec<Option<u32>>,
     probes: Rc<BTreeMap<u32, Probe>>,
@@ -64,9 +68,8 @@ pub(super) struct Running {
 }
 
 /// The clauses of a probe.
-#[derive(Clone)]
 struct Enabled {
-    clauses: Rc<[ClauseId]>,
+    clauses: Vec<ClauseId>,
     /// Are any of them for one process only?
     choosy: bool,
 }
@@ -149,11 +152,12 @@ impl Running {
             _ => None,
         });
         let only: Vec<Option<u32>> = only.collect();
-        let clauses = clauses.into_iter().map(|(probe, list)| {
-            let choosy = list.iter().any(|id| only.get(id.0 as usize).is_some_and(Option::is_some));
-            (probe, Enabled { clauses: list.into(), choosy })
-        });
-        let clauses = clauses.collect();
+        let (mut enabled, mut places) = (Vec::new(), HashMap::default());
+        for (probe, clauses) in clauses {
+            places.insert(probe, enabled.len());
+            let choosy = clauses.iter().any(|id| only.get(id.0 as usize).is_some_and(Option::is_some));
+            enabled.push(Enabled { clauses, choosy });
+        }
         Ok(Running {
             only,
             machine: Machine::new(program, config),
@@ -162,7 +166,9 @@ impl Running {
             begin: begin.filter(|id| replay.window.from > 0 || recorded(schemas, "BEGIN") != Some(*id)),
             recorded_end: end.is_some() && recorded(schemas, "END") == end,
             end,
-            clauses,
+            enabled,
+            places,
+            latest: None,
             probes: Rc::clone(&replay.probes),
             source,
             event: Event::default(),
@@ -182,6 +188,17 @@ impl Running {
 
     /// Reads on to the next event; what else there is goes to the consumer. `false` at the end.
     fn read(&mut self, sink: &mut dyn Sink) -> Result<bool, BackendError> {
+        if self.source.next_event(&mut self.event) {
+            self.count += 1;
+            self.waiting = true;
+            return Ok(true);
+        }
+        self.read_other(sink)
+    }
+
+    /// The same where something else comes first.
+    #[cold]
+    fn read_other(&mut self, sink: &mut dyn Sink) -> Result<bool, BackendError> {
         loop {
             let item = self.source.next(&mut self.event);
             let broken = |error: FileError| BackendError::new(format!("cannot read the recording: {error}"));
@@ -213,19 +230,40 @@ impl Running {
     fn fire(&mut self, sink: &mut dyn Sink) -> Result<(), BackendError> {
         self.waiting = false;
         self.now = self.event.time;
-        let Some(Enabled { mut clauses, choosy }) = self.clauses.get(&self.event.probe.0).cloned() else {
+        let probe = self.event.probe.0;
+        let place = match self.latest {
+            Some((latest, place)) if latest == probe => Some(place),
+            _ => self.places.get(&probe).copied(),
+        };
+        let Some((place, enabled)) = place.and_then(|place| Some((place, self.enabled.get(place)?))) else {
             return Ok(());
         };
-        if choosy {
-            let pid = self.event.pid;
-            let other = |id: &&ClauseId| {
-                self.only.get(id.0 as usize).copied().flatten().is_some_and(|only| only != pid && pid != 0)
-            };
-            clauses = clauses.iter().filter(|id| !other(id)).copied().collect();
-        }
+        self.latest = Some((probe, place));
+        let mine: Vec<ClauseId>;
+        let clauses = match enabled.choosy {
+            false => enabled.clauses.as_slice(),
+            true => {
+                let pid = self.event.pid;
+                let other = |id: &&ClauseId| {
+                    let only = self.only.get(id.0 as usize).copied().flatten();
+                    only.is_some_and(|only| only != pid && pid != 0)
+                };
+                mine = enabled.clauses.iter().filter(|id| !other(id)).copied().collect();
+                &mine
+            }
+        };
         let probes = &self.probes;
         let names = |id: ProbeId| probes.get(&id.0).cloned();
-        let fired = self.machine.fire(&self.program, &clauses, &mut self.event, &names, sink);
+        let fired = self.machine.fire(&self.program, clauses, &mut self.event, &names, sink);
+        if self.machine.has_refrained() {
+            self.tell_refrained(sink);
+        }
+        fired.map_err(|what| self.lacks(&what))
+    }
+
+    /// Says what the script asked for and did not get.
+    #[cold]
+    fn tell_refrained(&mut self, sink: &mut dyn Sink) {
         for refrained in self.machine.take_refrained() {
             let what = match refrained.effect {
                 Effect::Raise => format!("raise({})", refrained.argument),
@@ -233,13 +271,15 @@ impl Running {
             };
             sink.event(Delivered::Warning(format!("{what} is not performed in a replay")));
         }
-        fired.map_err(|what| {
-            let probe = probes.get(&self.event.probe.0).map_or_else(String::new, |probe| {
-                format!("{}:{}:{}:{}", probe.provider, probe.module, probe.function, probe.name)
-            });
-            let count = self.count;
-            BackendError::new(format!("the recording lacks {what}, asked for at event {count} ({probe})"))
-        })
+    }
+
+    #[cold]
+    fn lacks(&self, what: &str) -> BackendError {
+        let probe = self.probes.get(&self.event.probe.0).map_or_else(String::new, |probe| {
+            format!("{}:{}:{}:{}", probe.provider, probe.module, probe.function, probe.name)
+        });
+        let count = self.count;
+        BackendError::new(format!("the recording lacks {what}, asked for at event {count} ({probe})"))
     }
 
     /// Fires a probe that was not recorded: of virtual time, BEGIN, END.
