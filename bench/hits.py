@@ -28,7 +28,7 @@ def probes(kind):
 SAME = object()
 MANY = ("{ @[arg0] = count(); } END { trunc(@, 1); }", "{ @[arg0] = count(); } END { print(@, 1); clear(@); }", None)
 ROWS = {
-    "empty": (("nop5", "nop1"), 8, "/arg0 < 0/ { @ = count(); }", SAME, "empty"),
+    "empty": (("nop5", "nop1"), 8, " /arg0 < 0/ { @ = count(); }", SAME, "empty"),
     "count": (("nop5", "nop1", "push", "endbr"), 8, "{ @ = count(); }", SAME, "count"),
     "quantize": (("nop5",), 8, "{ @ = quantize(arg0); }", "{ @ = hist(arg0); }", "quantize"),
     "string key 8": (("nop5",), 8, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }", "string"),

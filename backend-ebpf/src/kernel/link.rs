@@ -12,8 +12,20 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Link {
     // Fields are closed in this order: the link before the event it stands on.
-    _link: OwnedFd,
-    _event: Option<OwnedFd>,
+    link: OwnedFd,
+    event: Option<OwnedFd>,
+}
+
+impl Link {
+    /// Its descriptors, in the order in which they are to be closed.
+    pub(super) fn into_descriptors(self) -> impl Iterator<Item = OwnedFd> {
+        std::iter::once(self.link).chain(self.event)
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(descriptor: OwnedFd) -> Link {
+        Link { link: descriptor, event: None }
+    }
 }
 
 /// A place in a file where a program shall run.
@@ -73,7 +85,7 @@ pub fn attach_uprobes(
         session: prog.kind() == Kind::UprobeSession,
     };
     let link = bpf::link_uprobe_multi(prog.as_fd(), &multi).map_err(describe)?;
-    Ok(vec![Link { _link: link, _event: None }])
+    Ok(vec![Link { link, event: None }])
 }
 
 /// As [`attach_uprobes`], but an instruction that the kernel cannot probe does not keep the others from it: gives
@@ -114,20 +126,20 @@ fn one_uprobe(
 
 fn on_event(prog: &Prog, event: OwnedFd, cookie: u64) -> Result<Link, Error> {
     let link = bpf::link_perf_event(prog.as_fd(), event.as_fd(), cookie)?;
-    Ok(Link { _link: link, _event: Some(event) })
+    Ok(Link { link, event: Some(event) })
 }
 
 /// Attaches a `RawTracepoint` program to a tracepoint by name (`sys_enter`, `sched_switch`).
 /// A cookie other than 0 needs kernel 6.10.
 pub fn attach_raw_tracepoint(prog: &Prog, name: &str, cookie: u64) -> Result<Link, Error> {
     let link = bpf::raw_tracepoint_open(prog.as_fd(), Some(name), cookie)?;
-    Ok(Link { _link: link, _event: None })
+    Ok(Link { link, event: None })
 }
 
 /// Attaches a program that was loaded for a BTF id (`TracepointBtf`, `Fentry`, `Fexit`) to it.
 pub fn attach_btf(prog: &Prog, cookie: u64) -> Result<Link, Error> {
     let link = bpf::raw_tracepoint_open(prog.as_fd(), None, cookie)?;
-    Ok(Link { _link: link, _event: None })
+    Ok(Link { link, event: None })
 }
 
 /// Attaches a `Tracepoint` program to a tracepoint by its number in tracefs.
@@ -168,5 +180,5 @@ pub fn attach_kprobes(prog: &Prog, sites: &[KernelSite], at_return: bool) -> Res
     let names = names.map_err(|_| Error::new("bpf(BPF_LINK_CREATE, kprobe_multi)", libc::EINVAL))?;
     let cookies: Vec<u64> = sites.iter().map(|site| site.cookie).collect();
     let link = bpf::link_kprobe_multi(prog.as_fd(), &names, &cookies, at_return)?;
-    Ok(vec![Link { _link: link, _event: None }])
+    Ok(vec![Link { link, event: None }])
 }

@@ -11,6 +11,7 @@ pub mod btf_blob;
 pub mod cpus;
 pub mod error;
 pub mod features;
+pub mod leave;
 pub mod link;
 pub mod map;
 pub mod perf_event;

@@ -10,6 +10,7 @@
 use super::system;
 use crate::codegen::asm::{Arg, Assembler, Linkage, MapId};
 use crate::codegen::insn::{Alu, Cond, Helper, Insn, Reg, Size};
+use crate::kernel::leave::leave;
 use crate::kernel::link::{self, Link, Site};
 use crate::kernel::map::MappedArray;
 use crate::kernel::ringbuf::RingBuffer;
@@ -66,6 +67,12 @@ pub struct Gate {
     guarded: HashSet<FileId>,
     late: BTreeSet<i32>,
     only: Option<u32>,
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        leave(std::mem::take(&mut self.links));
+    }
 }
 
 impl Gate {

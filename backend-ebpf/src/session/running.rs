@@ -15,6 +15,7 @@ use super::threads::Threads;
 use super::{EbpfConfig, sys, system, values};
 use crate::codegen::layout::{self, control, event};
 use crate::codegen::{Image, Input, compile, listing};
+use crate::kernel::leave::leave;
 use crate::kernel::link::{self, Link};
 use crate::kernel::map::MappedArray;
 use crate::kernel::ringbuf::RingBuffer;
@@ -489,6 +490,13 @@ impl Running {
 fn exits(program: &Program, clause: ClauseId) -> bool {
     let clause = program.clauses.get(clause.0 as usize);
     clause.is_some_and(|clause| clause.record.actions.iter().any(|action| action.kind == ActionKind::Exit))
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nothing fires any more: who waits for the end need not wait for the kernel to be sure of that.
+        leave(std::mem::take(&mut self.links).into_iter().map(|(_, link)| link).collect());
+    }
 }
 
 impl Session for Running {
