@@ -45,8 +45,8 @@ COSTS = {
 }
 
 
-def cost(rounds=15):
-    """First output: processor time beside dtrace(1)'s. The end: from the last output to the end of the process."""
+def cost(rounds=int(os.environ.get("PARITY_ROUNDS", "15"))):
+    """`PARITY_ROUNDS` turns. First output: processor time beside dtrace(1)'s. The end: from the last output to the end of the process."""
     names = ("dtrace(1)", "dtrace")
     for name, text in COSTS.items():
         spent = {tracer: [] for tracer in names}
