@@ -20,8 +20,9 @@ pub type Maps = BTreeMap<u32, Map>;
 pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> Result<Target, BackendError> {
     let ncpu = cpus::possible().map_err(system)?.len() as u32;
     // A few milliseconds, so only for scripts that gain from it.
+    let parts = || groups.iter().flat_map(|group| group.also.as_deref().into_iter().chain([group]));
     let mut offsets = match KernelOffsets::wanted(program)
-        || groups.iter().any(|group| group.task.is_some() || group.looks_at.is_some())
+        || parts().any(|group| group.task.is_some() || group.looks_at.is_some())
     {
         true => Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default(),
         false => KernelOffsets::default(),
