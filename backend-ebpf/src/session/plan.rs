@@ -518,8 +518,9 @@ impl Plan {
     /// Groups of several probes learn from the cookie which one fired.
     pub fn identify(&mut self) {
         for (group, probes) in self.groups.iter_mut().zip(&self.probes) {
+            // One that was joined knows already, and has the other's probes too.
             let several = probes.len() > 1 || group.args.contains(&ArgSource::CookieHigh);
-            if several && matches!(group.identity, ProbeIdentity::Const(_)) {
+            if several && group.also.is_none() && matches!(group.identity, ProbeIdentity::Const(_)) {
                 group.identity = ProbeIdentity::Cookie;
             }
         }
