@@ -25,14 +25,6 @@ impl Index {
         ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }
 
-    /// The slots of a hash, the first empty one last.
-    fn way(&self, hash: u32) -> impl Iterator<Item = (usize, Slot)> + '_ {
-        let (before, from) = self.slots.split_at_checked(self.place(hash)).unwrap_or_default();
-        let first = before.len();
-        let from = from.iter().enumerate().map(move |(n, slot)| (first + n, *slot));
-        from.chain(before.iter().copied().enumerate())
-    }
-
     /// Reads what a look for this hash needs first, and returns something that depends on it.
     pub fn touch(&self, hash: u32) -> u32 {
         self.slots.get(self.place(hash)).map_or(0, |slot| slot.hash)
@@ -40,11 +32,16 @@ impl Index {
 
     /// The element with this hash that `same` accepts.
     pub fn find(&self, hash: u32, mut same: impl FnMut(usize) -> bool) -> Option<usize> {
-        self.way(hash)
-            .take_while(|(_, slot)| slot.element != 0)
-            .map(|(_, slot)| (slot.hash, slot.element as usize - 1))
-            .find(|(its, element)| *its == hash && same(*element))
-            .map(|(_, element)| element)
+        let mut at = self.place(hash);
+        // There is always an empty slot; a table without any has no place.
+        while let Some(slot) = self.slots.get(at) {
+            let element = slot.element.checked_sub(1)? as usize;
+            if slot.hash == hash && same(element) {
+                return Some(element);
+            }
+            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
+        }
+        None
     }
 
     /// Adds an element that is not there yet. Numbers go up to `u32::MAX - 1`; says whether this one does.
@@ -61,9 +58,13 @@ impl Index {
     }
 
     fn put(&mut self, new: Slot) {
-        let free = self.way(new.hash).find(|(_, slot)| slot.element == 0).map(|(at, _)| at);
-        if let Some(slot) = free.and_then(|at| self.slots.get_mut(at)) {
-            *slot = new;
+        let mut at = self.place(new.hash);
+        while let Some(slot) = self.slots.get_mut(at) {
+            if slot.element == 0 {
+                *slot = new;
+                return;
+            }
+            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
         }
     }
 
