@@ -29,7 +29,7 @@ use duotrace_core::aggregate::Aggregation;
 use duotrace_core::backend::{BackendError, Event, FaultEvent, LoadError, Session, Sink};
 use duotrace_core::diagnostic::SourceMap;
 use duotrace_core::ir::{ActionKind, AggId, ClauseId, Program};
-use duotrace_core::options::Options;
+use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::{Probe, ProbeId};
 use duotrace_core::record::Symbols;
 use std::io;
@@ -197,7 +197,7 @@ impl Running {
             features: Rc::clone(features),
             options: options.clone(),
             control,
-            losses: Losses::new(drops),
+            losses: Losses::new(drops, Duration::from_nanos(options.number(opt::STATUSRATE))),
             ring,
             banks,
             symbols: SessionSymbols::default(),
@@ -329,7 +329,7 @@ impl Running {
             self.drain(sink, &mut writes);
             copyout::perform(writes).into_iter().for_each(|fault| sink.event(Event::Fault(fault)));
         }
-        self.losses.deliver(&self.image.layout, sink);
+        self.losses.deliver(&self.image.layout, self.state == State::Stopped, sink);
     }
 
     /// Hands over what is in the ring; what is to be written to processes goes to `writes`.
