@@ -412,6 +412,9 @@ pub struct Target {
     pub links_filter: bool,
     /// `session` keeps account of threads at `sched_switch`, for `vtimestamp`.
     pub watches_switches: bool,
+    /// Are programs at system calls called by a function that keeps preemption off (6.13, "tracing/bpf: disable preemption
+    /// in syscall probe")? It has a frame on the stack.
+    pub guards_syscalls: bool,
     /// Offsets of kernel structures.
     pub offsets: KernelOffsets,
 }
@@ -425,6 +428,7 @@ impl Target {
             isa_v4: false,
             links_filter: false,
             watches_switches: false,
+            guards_syscalls: false,
             offsets: KernelOffsets::default(),
         }
     }
