@@ -26,6 +26,7 @@ mod context;
 mod copying;
 mod expr;
 mod fault;
+pub mod forks;
 mod lock;
 mod place;
 mod prologue;

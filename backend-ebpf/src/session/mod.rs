@@ -7,6 +7,7 @@
 mod banks;
 mod copyout;
 mod cost;
+mod forks;
 mod gate;
 mod later;
 mod load;
@@ -20,6 +21,7 @@ mod sys;
 mod tables;
 mod threads;
 mod values;
+mod watcher;
 
 #[cfg(test)]
 mod tests;

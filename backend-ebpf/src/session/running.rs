@@ -8,11 +8,11 @@ use super::load::{self, Maps};
 use super::losses::Losses;
 use super::plan::{Attach, Plan, Ticks};
 use super::returns::Returns;
-use super::switches::Switches;
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
 use super::threads::Threads;
-use super::{EbpfConfig, sys, system, values};
+use super::watcher::Watcher;
+use super::{EbpfConfig, forks, switches, sys, system, values};
 use crate::codegen::layout::{self, control, event};
 use crate::codegen::{Image, Input, compile, listing};
 use crate::kernel::leave::leave;
@@ -56,7 +56,8 @@ enum State {
 pub struct Running {
     // Links go first, so that nothing fires into what is torn down.
     links: Vec<(usize, Link)>,
-    switches: Option<Switches>,
+    switches: Option<Watcher>,
+    forks: Vec<Watcher>,
     pub(super) program: Program,
     pub(super) plan: Plan,
     pub(super) image: Image,
@@ -186,6 +187,7 @@ impl Running {
         Ok(Running {
             links: Vec::new(),
             switches: None,
+            forks: Vec::new(),
             task_pid,
             program: program.clone(),
             more: vec![0; program.clauses.len()],
@@ -221,7 +223,7 @@ impl Running {
     /// Attaches the programs of groups from a number on; timers only if asked, for they start last.
     pub(super) fn attach(&mut self, from: usize, timers: bool) -> Result<(), BackendError> {
         if self.switches.is_none() {
-            self.switches = Switches::start(&self.maps, self.task_pid)?;
+            self.switches = switches::start(&self.maps, self.task_pid)?;
         }
         for (group, (prog, attach)) in self.progs.iter().zip(&self.plan.attach).enumerate().skip(from) {
             let mut keep = |link: Link| self.links.push((group, link));
@@ -429,6 +431,7 @@ impl Running {
         fds.extend(self.later.iter().flat_map(Later::fds));
         fds.extend(self.threads.iter().map(Threads::fd));
         fds.extend(self.tables.iter().flat_map(|_| self.symbols.fds()));
+        fds.extend(self.tables.iter().filter_map(Tables::fd));
         self.attend(true);
         let polled = sys::poll(&fds, timeout);
         self.attend(false);
@@ -509,6 +512,7 @@ impl Session for Running {
             later.start(&self.features)?;
         }
         self.attach(0, false)?;
+        self.forks = forks::start(&self.maps);
         self.control.store(control::WALL as usize, sys::wall_offset().cast_unsigned());
         if self.names_users {
             self.symbols.watch();
