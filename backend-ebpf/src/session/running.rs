@@ -32,6 +32,7 @@ use duotrace_core::ir::{ActionKind, AggId, ClauseId, Program};
 use duotrace_core::options::Options;
 use duotrace_core::probe::{Probe, ProbeId};
 use duotrace_core::record::Symbols;
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
@@ -42,6 +43,9 @@ use std::time::{Duration, Instant};
 const SLICE: Duration = Duration::from_millis(40);
 /// The same while records come.
 const BUSY_SLICE: Duration = Duration::from_millis(5);
+
+/// Of so many processes that have the script's probes the code is looked at before anything fires.
+const KNOWN_AT_START: usize = 64;
 
 /// How far a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -465,6 +469,29 @@ impl Running {
         }
     }
 
+    /// Takes down what names addresses and walks stacks of the processes that will fire, as far as they are known now: each
+    /// may be gone when its first record is read.
+    fn know_processes(&mut self) {
+        let known = |id: &ProbeId| match self.known.get((id.0 as usize).checked_sub(1)?)?.how {
+            How::Pid { pid, .. } | How::Usdt { pid, .. } => Some(pid),
+            _ => None,
+        };
+        let enablings = self.program.clauses.iter().flat_map(|clause| &clause.probes);
+        let enabled: BTreeSet<u32> =
+            enablings.flat_map(|enabling| &enabling.probes).filter_map(known).collect();
+        let targets = self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid));
+        let mut pids: BTreeSet<u32> = targets.map(i32::cast_unsigned).collect();
+        pids.extend(enabled.into_iter().take(KNOWN_AT_START));
+        for pid in pids {
+            if self.names_users {
+                self.symbols.remember(pid);
+            }
+            if let Some(tables) = &mut self.tables {
+                tables.add(pid.cast_signed(), &self.maps);
+            }
+        }
+    }
+
     /// Takes away the dearest probes where all together cost more than `-x cpulimit` allows.
     fn guard(&mut self, sink: &mut dyn Sink) {
         let Some(costs) = &mut self.costs else { return };
@@ -517,14 +544,7 @@ impl Session for Running {
         if self.names_users {
             self.symbols.watch();
         }
-        for pid in self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid)) {
-            if self.names_users {
-                self.symbols.remember(pid.cast_unsigned());
-            }
-            if let Some(tables) = &mut self.tables {
-                tables.add(pid, &self.maps);
-            }
-        }
+        self.know_processes();
         if self.refused > 0 {
             let count = std::mem::take(&mut self.refused);
             let text = format!("{count} instructions cannot be probed on this kernel: they are left out");

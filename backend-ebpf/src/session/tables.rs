@@ -22,6 +22,9 @@ const FRESH: Duration = Duration::from_secs(1);
 /// New processes of one look at most: the others ask again.
 const AT_ONCE: usize = 16;
 
+/// Bytes of code that are in every library, for its start and end (crtstuff.c of GCC).
+const NO_CODE: u64 = 256;
+
 /// An object's rows in the kernel's table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Rows {
@@ -128,7 +131,7 @@ impl Tables {
         let rows = if fits { Rows { first: self.next, count: made.len() as u32 } } else { none };
         if rows.count == 0 {
             // A file of data only is no part of any stack.
-            if elf.section(".text").is_none_or(|text| text.size > 16) {
+            if elf.section(".text").is_none_or(|text| text.size > NO_CODE) {
                 let why = if made.is_empty() { "has no frame tables" } else { "has too many frame tables" };
                 self.short.push(format!("{} {why}: its user stacks may be short", object.name));
             }
