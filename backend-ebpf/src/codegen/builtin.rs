@@ -78,9 +78,9 @@ impl Gen<'_> {
         match builtin {
             Builtin::Pid => self.pid(),
             Builtin::Tid => match self.input.target.offsets.pid {
-                Some(offset) => self.task_field(Size::W, offset),
-                None => {
-                    self.asm.call(Helper::GetCurrentPidTgid);
+                Some(offset) if self.input.target.namespace.is_none() => self.task_field(Size::W, offset),
+                _ => {
+                    self.task_numbers();
                     self.emit(Insn::mov32(Reg::R0, Reg::R0));
                 }
             },
@@ -130,8 +130,22 @@ impl Gen<'_> {
                 let (Some(parent), Some(tgid)) = (offsets.real_parent, offsets.tgid) else {
                     return self.unsupported(span, "ppid on a kernel without BTF");
                 };
-                self.task_field(Size::DW, parent);
-                self.load_far(Size::W, tgid);
+                match self.input.target.namespace {
+                    None => {
+                        self.task_field(Size::DW, parent);
+                        self.load_far(Size::W, tgid);
+                    }
+                    Some(_) => {
+                        self.task();
+                        self.asm.mov(Reg::R3, Reg::R0);
+                        self.alu(Alu::Add, Reg::R3, parent.cast_signed());
+                        // Not as a pointer that the verifier knows: a routine takes numbers only.
+                        self.read_small(Helper::ProbeReadKernel, 8);
+                        self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::BUFFER);
+                        self.numbers();
+                        self.alu(Alu::Rsh, Reg::R0, 32);
+                    }
+                }
             }
             Builtin::Epid => self.epid(),
             Builtin::Id => self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::PROBE),
@@ -342,11 +356,22 @@ impl Gen<'_> {
     /// `R0 =` the process' number.
     pub fn pid(&mut self) {
         match self.input.target.offsets.tgid {
-            Some(offset) => self.task_field(Size::W, offset),
-            None => {
-                self.asm.call(Helper::GetCurrentPidTgid);
+            Some(offset) if self.input.target.namespace.is_none() => self.task_field(Size::W, offset),
+            _ => {
+                self.task_numbers();
                 self.alu(Alu::Rsh, Reg::R0, 32);
             }
+        }
+    }
+
+    /// `R0 =` process number << 32 | thread number of the task whose probe this is.
+    fn task_numbers(&mut self) {
+        match self.group.task {
+            Some(_) => {
+                self.task_address();
+                self.numbers();
+            }
+            None => self.current(),
         }
     }
 

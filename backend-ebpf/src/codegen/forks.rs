@@ -6,6 +6,7 @@
 use super::asm::Assembler;
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout;
+use super::namespace::{self, Namespace};
 
 /// The parent's number, then the child's.
 const PARENT: i16 = -8;
@@ -18,18 +19,19 @@ fn key(asm: &mut Assembler, to: Reg, at: i16) {
 }
 
 /// The number of the current process at `at`.
-fn current(asm: &mut Assembler, at: i16) {
-    asm.call(Helper::GetCurrentPidTgid);
+fn current(asm: &mut Assembler, whose: Option<Namespace>, at: i16) {
+    namespace::current(asm, whose, at);
     asm.emit(Insn::alu64(Alu::Rsh, Reg::R0, 32));
     asm.store(Size::DW, Reg::R10, at, Reg::R0);
 }
 
-/// The program on `sched_process_fork` (through BTF); `tgid` is the offset of `task_struct.tgid`.
+/// The program on `sched_process_fork` (through BTF); `tgid` is the offset of `task_struct.tgid`. It goes by the numbers of the
+/// whole system.
 pub fn fork_program(tgid: u32) -> Assembler {
     let mut asm = Assembler::new("forked");
     let (stranger, out) = (asm.label(), asm.label());
     asm.load(Size::DW, Reg::R6, Reg::R1, 8);
-    current(&mut asm, PARENT);
+    current(&mut asm, None, PARENT);
     asm.mov(Reg::R7, Reg::R0);
     asm.emit(Insn::alu64(Alu::Add, Reg::R6, tgid.cast_signed()));
     asm.load(Size::W, Reg::R6, Reg::R6, 0);
@@ -57,9 +59,9 @@ pub fn fork_program(tgid: u32) -> Assembler {
 }
 
 /// The program on `sched_process_exec`.
-pub fn exec_program() -> Assembler {
+pub fn exec_program(whose: Option<Namespace>) -> Assembler {
     let mut asm = Assembler::new("execed");
-    current(&mut asm, PARENT);
+    current(&mut asm, whose, PARENT);
     asm.load_map(Reg::R1, layout::OBJECTS);
     key(&mut asm, Reg::R2, PARENT);
     asm.call(Helper::MapDeleteElem);

@@ -68,6 +68,7 @@ fn target() -> Target {
         links_filter: false,
         watches_switches: false,
         guards_syscalls: false,
+        namespace: None,
         offsets: *OFFSETS
             .get_or_init(|| crate::btf::Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default()),
     }

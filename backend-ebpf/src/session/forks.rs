@@ -5,6 +5,7 @@ use super::watcher::Watcher;
 use crate::btf::Btf;
 use crate::codegen::forks::{exec_program, fork_program};
 use crate::codegen::layout;
+use crate::process::namespace;
 
 /// Starts them where the script walks user stacks by tables. Without BTF there are none, and forked processes are asked for
 /// like all others.
@@ -16,7 +17,9 @@ pub fn start(maps: &Maps) -> Vec<Watcher> {
         return Vec::new();
     };
     // Never entries from forks that no exec takes away.
-    let Ok(exec) = Watcher::start("sched_process_exec", exec_program(), maps) else { return Vec::new() };
-    let fork = Watcher::start("sched_process_fork", fork_program(tgid.offset), maps);
-    fork.into_iter().chain([exec]).collect()
+    let whose = namespace::own();
+    let Ok(exec) = Watcher::start("sched_process_exec", exec_program(whose), maps) else { return Vec::new() };
+    let fork = || Watcher::start("sched_process_fork", fork_program(tgid.offset), maps).ok();
+    // In a pid namespace of its own a child's number would have to be looked for: it is asked for.
+    whose.is_none().then(fork).flatten().into_iter().chain([exec]).collect()
 }

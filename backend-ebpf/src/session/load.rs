@@ -6,6 +6,7 @@ use crate::btf::{self, Btf};
 use crate::codegen::layout;
 use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, ReturnOffsets, SiteGroup, Target};
 use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus, features};
+use crate::process::namespace;
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
 use duotrace_core::ir::{Program, Ty, Variable};
@@ -40,6 +41,7 @@ pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> R
             && groups.iter().any(|group| group.hook == Hook::Uprobe)
             && features.has(Feature::UprobeMulti),
         guards_syscalls: features::release().is_some_and(|release| release >= (6, 13)),
+        namespace: namespace::own(),
         watches_switches: offsets.pid.is_some() && features.has(Feature::TaskStorage),
         offsets,
     })

@@ -103,6 +103,7 @@ fn random_programs_do_the_same_in_kernel_and_interpreter() {
             links_filter: false,
             watches_switches: false,
             guards_syscalls: false,
+            namespace: None,
             offsets,
         };
         let firings: Vec<Vec<u64>> =

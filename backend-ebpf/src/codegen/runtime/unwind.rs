@@ -72,7 +72,7 @@ impl Gen<'_> {
         for (at, value) in [(state::COUNT, 0), (state::WINDOW, -1), (state::NARROW, 0)] {
             self.emit(Insn::st(Size::DW, Reg::R10, BASE + at, value));
         }
-        self.asm.call(Helper::GetCurrentPidTgid);
+        self.current();
         self.alu(Alu::Rsh, Reg::R0, 32);
         self.asm.store(Size::DW, Reg::R10, BASE + state::PID, Reg::R0);
         // A process that nobody has tables of: ask for some.
