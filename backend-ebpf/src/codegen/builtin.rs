@@ -87,7 +87,7 @@ impl Gen<'_> {
             Builtin::Uid | Builtin::Gid if self.group.task.is_some() => {
                 let offsets = self.input.target.offsets;
                 let (Some(cred), Some(uid)) = (offsets.cred, offsets.uid) else {
-                    return self.unsupported(span, "uid of another thread on a kernel without BTF");
+                    return self.without_types(span, "uid of another thread");
                 };
                 self.task_field(Size::DW, cred);
                 self.load_far(Size::W, uid + if builtin == Builtin::Gid { 4 } else { 0 });
@@ -96,7 +96,7 @@ impl Gen<'_> {
                 let offsets = self.input.target.offsets;
                 let wanted = if builtin == Builtin::Euid { offsets.euid } else { offsets.egid };
                 let (Some(cred), Some(wanted)) = (offsets.cred, wanted) else {
-                    return self.unsupported(span, "euid and egid on a kernel without BTF");
+                    return self.without_types(span, "euid and egid");
                 };
                 self.task_field(Size::DW, cred);
                 self.load_far(Size::W, wanted);
@@ -121,14 +121,14 @@ impl Gen<'_> {
             Builtin::Vtimestamp => {
                 let offsets = self.input.target.offsets;
                 let (Some(account), Some(pid)) = (offsets.sum_exec_runtime, offsets.pid) else {
-                    return self.unsupported(span, "vtimestamp on a kernel without BTF");
+                    return self.without_types(span, "vtimestamp");
                 };
                 self.vtimestamp(account, pid)?;
             }
             Builtin::Ppid => {
                 let offsets = self.input.target.offsets;
                 let (Some(parent), Some(tgid)) = (offsets.real_parent, offsets.tgid) else {
-                    return self.unsupported(span, "ppid on a kernel without BTF");
+                    return self.without_types(span, "ppid");
                 };
                 match self.input.target.namespace {
                     None => {
@@ -175,7 +175,7 @@ impl Gen<'_> {
             }
             Builtin::Sid | Builtin::Pgid => {
                 let Some(offsets) = self.input.target.offsets.process else {
-                    return self.unsupported(span, "a session or process group on a kernel without BTF");
+                    return self.without_types(span, "a session or process group");
                 };
                 // <linux/pid_types.h>: PIDTYPE_PGID is 2, PIDTYPE_SID 3.
                 let index = if builtin == Builtin::Pgid { 2 } else { 3 };
@@ -202,7 +202,7 @@ impl Gen<'_> {
     /// The process' arguments as they are in its memory, blanks between them.
     fn process_arguments(&mut self, to: u32, span: Span) -> Res {
         let Some(offsets) = self.input.target.offsets.process else {
-            return self.unsupported(span, "pr_psargs on a kernel without BTF");
+            return self.without_types(span, "pr_psargs");
         };
         self.chase(&[offsets.mm, offsets.arg_start]);
         let start = self.hold()?;
@@ -235,7 +235,7 @@ impl Gen<'_> {
     /// The name of the container: what it calls its host, if it has process numbers of its own; else `global`.
     fn zone_name(&mut self, to: u32, span: Span) -> Res {
         let Some(zone) = self.input.target.offsets.zone else {
-            return self.unsupported(span, "zonename on a kernel without BTF");
+            return self.without_types(span, "zonename");
         };
         let (global, end) = (self.asm.label(), self.asm.label());
         self.chase(&[zone.thread_pid, zone.level]);
@@ -256,7 +256,7 @@ impl Gen<'_> {
     /// The name of the `struct path` at the address in `R0`.
     pub fn path_name(&mut self, to: u32, span: Span) -> Res {
         if self.input.target.offsets.paths.is_none() {
-            return self.unsupported(span, "a path on a kernel without BTF");
+            return self.without_types(span, "a path");
         }
         let mark = self.mark();
         let path = self.hold()?;
@@ -276,7 +276,7 @@ impl Gen<'_> {
         let part = match builtin {
             Builtin::Execname | Builtin::Threadname if self.group.task.is_some() => {
                 let Some(comm) = self.input.target.offsets.comm else {
-                    return self.unsupported(span, "execname of another thread on a kernel without BTF");
+                    return self.without_types(span, "execname of another thread");
                 };
                 self.task_address();
                 self.alu(Alu::Add, Reg::R0, comm as i32);
@@ -292,7 +292,7 @@ impl Gen<'_> {
             Builtin::Psargs => return self.process_arguments(to, span),
             Builtin::Cwd | Builtin::Root => {
                 let Some(offsets) = self.input.target.offsets.paths else {
-                    return self.unsupported(span, "a directory on a kernel without BTF");
+                    return self.without_types(span, "a directory");
                 };
                 self.chase(&[offsets.fs]);
                 let path = if builtin == Builtin::Cwd { offsets.pwd } else { offsets.root };

@@ -547,7 +547,10 @@ impl Session for Running {
         self.know_processes();
         if self.refused > 0 {
             let count = std::mem::take(&mut self.refused);
-            let text = format!("{count} instructions cannot be probed on this kernel: they are left out");
+            let text = match count {
+                1 => "1 instruction cannot be probed on this kernel: it is left out".to_owned(),
+                _ => format!("{count} instructions cannot be probed on this kernel: they are left out"),
+            };
             sink.event(Event::Warning(text));
         }
         if let Some(threads) = &mut self.threads {
