@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use duotrace_tests::case::Outcome;
 use duotrace_tests::process::{Ran, Running, run, start};
 use duotrace_tests::programs::{fact, program};
 use duotrace_tests::{Scratch, duotrace};
@@ -20,6 +21,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a storm of processes while probes are attached", || traced(storm)),
     ("threads that come and go while probes are attached", || traced(late_threads)),
     ("twenty thousand probes", || traced(many_probes)),
+    ("memory of a process", || traced(memory)),
+    ("names of files on disk", names_on_disk),
     ("no tracefs", || traced(no_tracefs)),
     ("no kernel types", || traced(no_types)),
 ];
@@ -283,6 +286,56 @@ fn many_probes() -> Result<(), String> {
     let allowed = format!("-xmaxprobes={count}");
     let ran = run(&mut tracer(&[&allowed, "-c", &command, "-n", script])?, 2 * LIMIT)?;
     expect(&ran.ok()?, &["calls 200"])
+}
+
+/// `pr_rssize` is what /proc says, give or take what the kernel has not added up yet.
+fn memory() -> Result<(), String> {
+    let mut target = start(Command::new(program("hits")?).args(["2", "1000000000", "wait"]))?;
+    target.wait_for("ready", LIMIT)?;
+    let pid = target.pid().to_string();
+    let script = "BEGIN { printf(\"armed\\n\"); } \
+        hits$target:::tick /arg1 == 9838 && !n++/ { printf(\"rss %d of %d.\\n\", curpsinfo->pr_rssize, curpsinfo->pr_size); }";
+    let tracer = start(&mut tracer(&["-p", &pid, "-n", script])?)?;
+    tracer.wait_for("armed", LIMIT)?;
+    target.tell("go\n")?;
+    tracer.wait_for(".\n", LIMIT)?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|e| e.to_string())?;
+    target.stop(libc::SIGKILL, LIMIT)?;
+    let out = fine(tracer.finish(LIMIT)?)?;
+    let number = |text: &str| text.split_whitespace().find_map(|word| word.parse::<i64>().ok());
+    let told = status.lines().find(|line| line.starts_with("VmRSS")).and_then(number).ok_or("no VmRSS")?;
+    let seen = out.lines().find(|line| line.starts_with("rss")).and_then(number).ok_or("no rss")?;
+    match (told - seen).abs() < 2048 && seen > 0 {
+        true => Ok(()),
+        false => Err(format!("{seen} instead of {told} kB")),
+    }
+}
+
+/// Requests to a disk tell the name of the file whose pages they move.
+fn names_on_disk() -> Result<Outcome, String> {
+    let scratch = Scratch::new()?;
+    let listed = run(Command::new(duotrace()?).args(["-lP", "io"]), LIMIT)?;
+    // A file system without a device of its own has major number 0.
+    let device = std::os::unix::fs::MetadataExt::dev(&scratch.path().metadata().map_err(|e| e.to_string())?);
+    if listed.code() != 0 || libc::major(device) == 0 {
+        return Ok(Outcome::Skipped(format!(
+            "{} is on no disk, or this kernel has no io probes",
+            scratch.path().display()
+        )));
+    }
+    traced(|| {
+        let scratch = Scratch::new()?;
+        let file = scratch.path().join("named-on-disk").display().to_string();
+        let script = "io:::start /args[2]->fi_name == \"named-on-disk\"/ \
+            { @[args[2]->fi_fs, args[2]->fi_pathname] = sum(args[0]->b_bcount); } END { printa(\"%s %s %@d\\n\", @); }";
+        let command = format!("dd if=/dev/zero of={file} bs=64k count=16 conv=fsync status=none");
+        let out = fine(run(&mut tracer(&["-c", &command, "-n", script])?, LIMIT)?)?;
+        let bytes = out.split_whitespace().last().and_then(|word| word.parse::<u64>().ok());
+        match out.contains(" <unknown> ") && bytes.is_some_and(|bytes| bytes >= 16 * 65536) {
+            true => Ok(()),
+            false => Err(out),
+        }
+    })
 }
 
 /// Runs the tracer where `hide` was mounted over.
