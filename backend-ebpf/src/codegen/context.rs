@@ -266,6 +266,12 @@ impl<'a> Gen<'a> {
         )))
     }
 
+    /// What cannot be done because offsets in kernel structures are not known.
+    pub fn without_types<T>(&self, span: Span, what: &str) -> Res<T> {
+        let message = format!("{what} needs the kernel's types, which this kernel does not tell (no BTF)");
+        Err(Box::new(Diag::error(Tag::D_EBPF_UNSUP, span, message)))
+    }
+
     // --- short forms
 
     pub fn emit(&mut self, insn: Insn) {

@@ -8,11 +8,11 @@ use super::load::{self, Maps};
 use super::losses::Losses;
 use super::plan::{Attach, Plan, Ticks};
 use super::returns::Returns;
-use super::switches::Switches;
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
 use super::threads::Threads;
-use super::{EbpfConfig, sys, system, values};
+use super::watcher::Watcher;
+use super::{EbpfConfig, forks, switches, sys, system, values};
 use crate::codegen::layout::{self, control, event};
 use crate::codegen::{Image, Input, compile, listing};
 use crate::kernel::leave::leave;
@@ -32,6 +32,7 @@ use duotrace_core::ir::{ActionKind, AggId, ClauseId, Program};
 use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::{Probe, ProbeId};
 use duotrace_core::record::Symbols;
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
@@ -42,6 +43,9 @@ use std::time::{Duration, Instant};
 const SLICE: Duration = Duration::from_millis(40);
 /// The same while records come.
 const BUSY_SLICE: Duration = Duration::from_millis(5);
+
+/// Of so many processes that have the script's probes the code is looked at before anything fires.
+const KNOWN_AT_START: usize = 64;
 
 /// How far a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +60,8 @@ enum State {
 pub struct Running {
     // Links go first, so that nothing fires into what is torn down.
     links: Vec<(usize, Link)>,
-    switches: Option<Switches>,
+    switches: Option<Watcher>,
+    forks: Vec<Watcher>,
     pub(super) program: Program,
     pub(super) plan: Plan,
     pub(super) image: Image,
@@ -186,6 +191,7 @@ impl Running {
         Ok(Running {
             links: Vec::new(),
             switches: None,
+            forks: Vec::new(),
             task_pid,
             program: program.clone(),
             more: vec![0; program.clauses.len()],
@@ -221,7 +227,7 @@ impl Running {
     /// Attaches the programs of groups from a number on; timers only if asked, for they start last.
     pub(super) fn attach(&mut self, from: usize, timers: bool) -> Result<(), BackendError> {
         if self.switches.is_none() {
-            self.switches = Switches::start(&self.maps, self.task_pid)?;
+            self.switches = switches::start(&self.maps, self.task_pid)?;
         }
         for (group, (prog, attach)) in self.progs.iter().zip(&self.plan.attach).enumerate().skip(from) {
             let mut keep = |link: Link| self.links.push((group, link));
@@ -429,6 +435,7 @@ impl Running {
         fds.extend(self.later.iter().flat_map(Later::fds));
         fds.extend(self.threads.iter().map(Threads::fd));
         fds.extend(self.tables.iter().flat_map(|_| self.symbols.fds()));
+        fds.extend(self.tables.iter().filter_map(Tables::fd));
         self.attend(true);
         let polled = sys::poll(&fds, timeout);
         self.attend(false);
@@ -459,6 +466,29 @@ impl Running {
                 self.symbols.remember(pid.cast_unsigned());
             }
             tables.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
+        }
+    }
+
+    /// Takes down what names addresses and walks stacks of the processes that will fire, as far as they are known now: each
+    /// may be gone when its first record is read.
+    fn know_processes(&mut self) {
+        let known = |id: &ProbeId| match self.known.get((id.0 as usize).checked_sub(1)?)?.how {
+            How::Pid { pid, .. } | How::Usdt { pid, .. } => Some(pid),
+            _ => None,
+        };
+        let enablings = self.program.clauses.iter().flat_map(|clause| &clause.probes);
+        let enabled: BTreeSet<u32> =
+            enablings.flat_map(|enabling| &enabling.probes).filter_map(known).collect();
+        let targets = self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid));
+        let mut pids: BTreeSet<u32> = targets.map(i32::cast_unsigned).collect();
+        pids.extend(enabled.into_iter().take(KNOWN_AT_START));
+        for pid in pids {
+            if self.names_users {
+                self.symbols.remember(pid);
+            }
+            if let Some(tables) = &mut self.tables {
+                tables.add(pid.cast_signed(), &self.maps);
+            }
         }
     }
 
@@ -509,21 +539,18 @@ impl Session for Running {
             later.start(&self.features)?;
         }
         self.attach(0, false)?;
+        self.forks = forks::start(&self.maps);
         self.control.store(control::WALL as usize, sys::wall_offset().cast_unsigned());
         if self.names_users {
             self.symbols.watch();
         }
-        for pid in self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid)) {
-            if self.names_users {
-                self.symbols.remember(pid.cast_unsigned());
-            }
-            if let Some(tables) = &mut self.tables {
-                tables.add(pid, &self.maps);
-            }
-        }
+        self.know_processes();
         if self.refused > 0 {
             let count = std::mem::take(&mut self.refused);
-            let text = format!("{count} instructions cannot be probed on this kernel: they are left out");
+            let text = match count {
+                1 => "1 instruction cannot be probed on this kernel: it is left out".to_owned(),
+                _ => format!("{count} instructions cannot be probed on this kernel: they are left out"),
+            };
             sink.event(Event::Warning(text));
         }
         if let Some(threads) = &mut self.threads {

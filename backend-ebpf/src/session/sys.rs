@@ -40,6 +40,14 @@ pub fn monotonic() -> u64 {
     clock(libc::CLOCK_MONOTONIC).cast_unsigned()
 }
 
+/// Nanoseconds between two ticks of the kernel's timer: the coarse clock moves at them (kernel/time/posix-timers.c).
+pub fn tick() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` may be written.
+    unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    time.tv_nsec.max(1)
+}
+
 /// Raises the limit of open files as far as allowed: on kernels without multi links every site needs two.
 pub fn raise_file_limit() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
