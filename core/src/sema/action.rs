@@ -311,6 +311,7 @@ impl Checker<'_> {
         out: &mut Vec<Stmt>,
     ) -> Res<()> {
         let id = self.call_argument(row, 0, &args[0], "int")?;
+        let (id, again) = self.twice(id);
         let recorded = self.clause.recorded;
         match action {
             Action::Speculate => {
@@ -332,8 +333,8 @@ impl Checker<'_> {
                     ));
                 }
                 self.clause.speculated = true;
-                out.push(Stmt::Effect { effect: Effect::Speculate, args: vec![id.clone()], span });
-                out.push(self.record(ActionKind::Speculate, vec![id], vec![Ty::I32], span));
+                out.push(Stmt::Effect { effect: Effect::Speculate, args: vec![id], span });
+                out.push(self.record(ActionKind::Speculate, vec![again], vec![Ty::I32], span));
                 self.clause.recorded = recorded;
             }
             Action::Commit => {
@@ -348,13 +349,13 @@ impl Checker<'_> {
                     return Err(self.may_not_follow("commit", span));
                 }
                 self.clause.committed = true;
-                out.push(Stmt::Effect { effect: Effect::Commit, args: vec![id.clone()], span });
-                out.push(self.record(ActionKind::Commit, vec![id], vec![Ty::I32], span));
+                out.push(Stmt::Effect { effect: Effect::Commit, args: vec![id], span });
+                out.push(self.record(ActionKind::Commit, vec![again], vec![Ty::I32], span));
                 self.clause.recorded = recorded;
             }
             _ => {
-                out.push(Stmt::Effect { effect: Effect::Discard, args: vec![id.clone()], span });
-                out.push(self.record(ActionKind::Discard, vec![id], vec![Ty::I32], span));
+                out.push(Stmt::Effect { effect: Effect::Discard, args: vec![id], span });
+                out.push(self.record(ActionKind::Discard, vec![again], vec![Ty::I32], span));
                 self.clause.recorded = recorded;
             }
         }

@@ -80,9 +80,9 @@ impl Checker<'_> {
             if matches!(op, ast::BinaryOp::Div | ast::BinaryOp::Mod) && node.constant() == Some(0) {
                 return Err(Diag::error(Tag::D_DIV_ZERO, span, "expression contains division by zero"));
             }
-            let wide = self.promote(ty, right_ty);
-            let compute = self.wide(wide, span)?;
-            (compute, cast(self.promoted(node, wide)?, compute))
+            // Signed as what is assigned to, whatever the operand is.
+            let compute = self.wide(ty, span)?;
+            (compute, cast(self.rvalue(node)?, compute))
         };
         let ir_ty = place.ty;
         let kind = ExprKind::Update {
@@ -110,7 +110,7 @@ impl Checker<'_> {
             return Ok(None);
         }
         let node = self.expr(of)?;
-        let Kind::Place { place, writable: true } = node.kind.clone() else { return Ok(None) };
+        let Kind::Place { writable: true, .. } = node.kind else { return Ok(None) };
         if !self.types.is_string(node.ty) {
             return Ok(None);
         }
@@ -119,6 +119,12 @@ impl Checker<'_> {
         let number = |value| constant(value, ir::Ty::I64, span);
         let at = self.operand(index)?;
         let at = cast(self.rvalue(at)?, ir::Ty::I64);
+        // The place, the text and the index are each used more than once.
+        let mut before = Vec::new();
+        let node = self.settled(node, &mut before);
+        let at = Node::value(self.types.basic().int64, at);
+        let Kind::Value(at) = self.settled(at, &mut before).kind else { return Ok(None) };
+        let Kind::Place { place, .. } = node.kind.clone() else { return Ok(None) };
         let text = self.rvalue(node)?;
         let head = call(ir::Subroutine::Substr, vec![text.clone(), number(0), at.clone()]);
         let changed = match character as u8 {
@@ -139,7 +145,7 @@ impl Checker<'_> {
         let kind = ExprKind::Cond(Box::new(within), Box::new(changed), Box::new(text));
         let value = Box::new(expr(kind, ir::Ty::Str, span));
         let kind = ExprKind::Assign { place: Box::new(place), value };
-        Ok(Some(Node::value(ty, expr(kind, ir::Ty::Str, span))))
+        self.after(before, Node::value(ty, expr(kind, ir::Ty::Str, span))).map(Some)
     }
 
     /// Arrays are assigned element by element.
@@ -251,16 +257,7 @@ impl Checker<'_> {
     fn lvalue(&mut self, target: &ast::Expr, op: &str) -> Res<(ir::Place, TypeId)> {
         let node = self.expr(target)?;
         match node.kind {
-            Kind::Place { place, writable: true } => {
-                if self.types.has_qualifier(node.ty, crate::types::Qualifier::Const) {
-                    return Err(Diag::error(
-                        Tag::D_OP_WRITE,
-                        target.span,
-                        format!("operator {op} cannot be applied to read-only data"),
-                    ));
-                }
-                Ok((place, node.ty))
-            }
+            Kind::Place { place, writable: true } => Ok((place, node.ty)),
             Kind::Place { .. } => Err(Diag::error(
                 Tag::D_OP_WRITE,
                 target.span,

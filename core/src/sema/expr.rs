@@ -14,7 +14,7 @@ impl Checker<'_> {
     /// Checks an expression.
     pub(super) fn expr(&mut self, e: &ast::Expr) -> Res<Node> {
         match &e.kind {
-            ast::ExprKind::Int(int) => Ok(self.int_constant(int, e.span)),
+            ast::ExprKind::Int(int) => self.int_constant(int, e.span),
             ast::ExprKind::Str(bytes) => {
                 let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
                 let end = end.min(self.strsize.saturating_sub(1) as usize);
@@ -98,7 +98,7 @@ impl Checker<'_> {
     }
 
     /// C's rules for the type of an integer constant.
-    fn int_constant(&mut self, int: &ast::IntLit, span: Span) -> Node {
+    fn int_constant(&mut self, int: &ast::IntLit, span: Span) -> Res<Node> {
         let b = self.types.basic();
         let candidates = [
             (b.int, i32::MAX as u64, false, 0),
@@ -113,9 +113,18 @@ impl Checker<'_> {
                 && longs >= int.longs
                 && (if int.unsigned { unsigned } else { !unsigned || !int.decimal || int.character })
         };
-        let ty = candidates.iter().find(fits).map_or(b.unsigned_long_long, |c| c.0);
-        let ir_ty = self.ir_type(ty).unwrap_or(ir::Ty::I64);
-        Node::value(ty, constant(int.value as i64, ir_ty, span))
+        let Some(&(ty, ..)) = candidates.iter().find(fits) else {
+            return Err(Diag::error(
+                Tag::D_INT_OFLOW,
+                span,
+                format!(
+                    "integer constant {:#x} cannot be represented in any built-in integral type",
+                    int.value
+                ),
+            ));
+        };
+        let ir_ty = self.value_type(ty, span)?;
+        Ok(Node::value(ty, constant(int.value as i64, ir_ty, span)))
     }
 
     /// An `int` constant.

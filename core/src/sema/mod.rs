@@ -4,7 +4,7 @@
 //! order. `checker` holds the state; each other file adds the rules for one kind
 //! of thing (`declare` types, `variables` names, `expr` operators, `convert`
 //! conversions, `call` subroutines, `action` and `aggregate` statements, `clause`
-//! clauses, `translate` translators). `library` is D written in D.
+//! clauses, `translate` translators). `once` keeps what must not be computed twice, `library` is D written in D.
 
 mod action;
 mod aggregate;
@@ -19,6 +19,7 @@ mod library;
 mod nearest;
 mod node;
 mod objects;
+mod once;
 mod operators;
 mod pragma;
 mod printing;

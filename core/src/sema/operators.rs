@@ -41,8 +41,8 @@ impl Checker<'_> {
                 };
                 let node = self.integer(of, text)?;
                 let ty = node.ty;
-                let value = self.rvalue(node)?;
-                let ir_ty = value.ty;
+                let ir_ty = self.wide(ty, span)?;
+                let value = cast(self.rvalue(node)?, ir_ty);
                 let node = match (&value.kind, op) {
                     (_, UnaryOp::Plus) => value,
                     (ExprKind::Const(v), UnaryOp::Neg) => constant(v.wrapping_neg(), ir_ty, span),
@@ -147,28 +147,24 @@ impl Checker<'_> {
         if matches!(op, BinaryOp::Div | BinaryOp::Mod) && right.constant() == Some(0) {
             return Err(Diag::error(Tag::D_DIV_ZERO, span, "expression contains division by zero"));
         }
-        let ty = self.promote(left.ty, right.ty);
+        // A shift has the type of what is shifted, which DTrace does not promote.
+        let ty = match op {
+            BinaryOp::Shl | BinaryOp::Shr => left.ty,
+            _ => self.promote(left.ty, right.ty),
+        };
         let wide = self.wide(ty, span)?;
-        let a = self.promoted(left, ty)?;
-        let b = self.promoted(right, ty)?;
-        Ok(Node::value(ty, binary(ir_op(op), cast(a, wide), cast(b, wide), wide, span)))
+        let (a, b) = (cast(self.rvalue(left)?, wide), cast(self.rvalue(right)?, wide));
+        Ok(Node::value(ty, binary(ir_op(op), a, b, wide, span)))
     }
 
-    /// DTrace computes in 64-bit registers whatever the C type: a value is narrowed where it is
-    /// stored, recorded, cast or passed, not between two operators.
+    /// DTrace computes in 64-bit registers whatever the C type: an operand enters as its own type
+    /// extends it, a result is narrowed where it is stored, recorded, cast or passed. The type
+    /// that two operands meet in only says whether the computation is signed.
     pub(super) fn wide(&self, ty: TypeId, span: Span) -> Res<ir::Ty> {
         Ok(match self.value_type(ty, span)? {
             ir::Ty::Int { signed, .. } => ir::Ty::Int { bytes: 8, signed },
             other => other,
         })
-    }
-
-    /// An operand in the type that two operands meet in; one that has it already stays as wide as it is.
-    pub(super) fn promoted(&mut self, node: Node, ty: TypeId) -> Res<ir::Expr> {
-        let same = self.types.integer(node.ty) == self.types.integer(ty);
-        let to = self.value_type(ty, node.span)?;
-        let value = self.rvalue(node)?;
-        Ok(if same { value } else { cast(value, to) })
     }
 
     /// The string that begins `n` characters into another.

@@ -253,10 +253,11 @@ impl Checker<'_> {
         let space = self.space(node.ty, to);
         let text = self.print_shape(to, 0);
         let ty = Ty::Bytes(size.min(u64::from(self.print_size)) as u32);
-        let addr = cast(self.rvalue(node)?, Ty::U64);
-        let load = expr(ExprKind::Load { addr: Box::new(addr.clone()), space }, ty, span);
+        let addr = self.rvalue(node)?;
+        let (addr, again) = self.twice(cast(addr, Ty::U64));
+        let load = expr(ExprKind::Load { addr: Box::new(addr), space }, ty, span);
         let kind = ActionKind::Print { type_name, text };
-        out.push(self.record(kind, vec![load, addr], vec![ty, Ty::U64], span));
+        out.push(self.record(kind, vec![load, again], vec![ty, Ty::U64], span));
         Ok(())
     }
 

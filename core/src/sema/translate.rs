@@ -178,6 +178,8 @@ impl Checker<'_> {
             return Err(Diag::error(Tag::D_XLATE_NONE, span, "translators expand each other too deeply"));
         }
         // Names within the translator are those of where it was written: only its input is bound.
+        let mut before = Vec::new();
+        let input = self.settled(input, &mut before);
         let outer = std::mem::take(&mut self.bindings);
         self.bindings.push((t.variable.clone(), input));
         self.inline_depth += 1;
@@ -186,9 +188,9 @@ impl Checker<'_> {
         self.bindings = outer;
         let node = self.decay(checked?)?;
         if matches!(node.kind, Kind::Translated { .. }) {
-            return Ok(node);
+            return self.after(before, node);
         }
         let value = self.converted(node, found.ty)?;
-        Ok(Node { ty: found.ty, kind: Kind::Value(value), span })
+        self.after(before, Node { ty: found.ty, kind: Kind::Value(value), span })
     }
 }

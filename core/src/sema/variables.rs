@@ -161,8 +161,10 @@ impl Checker<'_> {
             ));
         }
         let outer = self.bindings.len();
+        let mut before = Vec::new();
         for ((name, ty), arg) in inline.params.iter().zip(args) {
             let node = self.argument(arg, *ty, name, span)?;
+            let node = self.settled(node, &mut before);
             self.bindings.push((name.clone(), node));
         }
         self.inline_depth += 1;
@@ -171,13 +173,13 @@ impl Checker<'_> {
         self.bindings.truncate(outer);
         let node = self.decay(result?)?;
         if matches!(node.kind, Kind::Translated { .. }) {
-            return Ok(node);
+            return self.after(before, node);
         }
         let value = self.converted(node, inline.ty).map_err(|mut diag| {
             diag.tag = Tag::D_OP_INCOMPAT;
             diag
         })?;
-        Ok(Node { ty: inline.ty, kind: Kind::Value(value), span })
+        self.after(before, Node { ty: inline.ty, kind: Kind::Value(value), span })
     }
 
     /// `name[...]` where the name says what it means: an associative array, `args[]`,

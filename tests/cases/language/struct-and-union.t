@@ -10,7 +10,7 @@ BEGIN
 	v.p.x = -3;
 	v.p.y = 4;
 	v.w.all = 0x01020304;
-	printf("%d %d %x %d\n", v.p.x, v.p.y, v.w.byte[3] << 8 | v.w.byte[0], v.p.x * v.p.y);
+	printf("%d %d %x %d\n", v.p.x, v.p.y, (int)v.w.byte[3] << 8 | v.w.byte[0], v.p.x * v.p.y);
 	exit(0);
 }
 --- stdout

@@ -16,7 +16,7 @@ mod strings;
 mod unwind;
 
 pub(super) use addresses::MAX_OCTETS;
-pub(super) use aggtable::{ENTRY, HEADS};
+pub(super) use aggtable::{ENTRY, SLOTS, slots};
 pub(super) use json::WORK as JSON_WORK;
 pub(super) use kernel_path::WORK as PATH_WORK;
 pub(super) use unwind::WINDOW;
