@@ -248,7 +248,7 @@ fn storm() -> Result<(), String> {
 
 /// Threads that run while the tracer attaches; what they do after BEGIN is counted, and what each did adds up.
 fn late_threads() -> Result<(), String> {
-    let target = start(Command::new(program("hits")?).args(["8", "1000000"]))?;
+    let target = start(Command::new(program("hits")?).args(["8", "1000000000"]))?;
     let pid = target.pid().to_string();
     let script = "BEGIN { printf(\"armed\\n\"); } \
         pid$target::work:entry { @a = count(); @e[tid] = count(); } pid$target::work:return { @r = count(); } \
