@@ -18,6 +18,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a container", || traced(container)),
     ("a tracer in a container", || traced(tracer_inside)),
     ("a program that is replaced", || traced(replaced)),
+    ("stacks of forked processes that are gone", || traced(gone_children)),
     ("a storm of processes while probes are attached", || traced(storm)),
     ("threads that come and go while probes are attached", || traced(late_threads)),
     ("twenty thousand probes", || traced(many_probes)),
@@ -206,6 +207,28 @@ fn replaced() -> Result<(), String> {
     expect(&out, &expected.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+/// Children of a process that is older than the tracer: whole stacks from their first firing on, and names though they have
+/// ended when these are looked up.
+fn gone_children() -> Result<(), String> {
+    let mut target = start(Command::new(program("forks")?).args(["6", "20", "wait"]))?;
+    target.wait_for("ready", LIMIT)?;
+    let script = "BEGIN { printf(\"armed\\n\"); } forks*:::tick { @[pid, ustack(8)] = count(); } \
+        END { printa(\"pid %d%k%@d\\n\", @); }";
+    let tracer = start(&mut tracer(&["-xaggrate=1s", "-n", script])?)?;
+    tracer.wait_for("armed", LIMIT)?;
+    target.tell("go\n")?;
+    let told = target.finish(LIMIT)?.ok()?;
+    let out = fine(tracer.stop(libc::SIGINT, LIMIT)?)?;
+    let processes = told.lines().filter(|line| line.starts_with("process ")).count();
+    let stacks: Vec<&str> = out.split("pid ").skip(1).collect();
+    let whole = |stack: &&str| stack.contains("forks`burst+") && stack.contains("forks`_start+");
+    match stacks.iter().find(|stack| !whole(stack)) {
+        None if stacks.len() >= processes && processes == 10 => Ok(()),
+        None => Err(format!("{} stacks of {processes} processes\n{out}", stacks.len())),
+        Some(stack) => Err(format!("not whole: {stack}")),
+    }
+}
+
 /// Processes that begin and end all the while, some before their files can be looked at, keep nobody from attaching: no
 /// error, no wait, and whoever lives is counted exactly.
 fn storm() -> Result<(), String> {
@@ -248,7 +271,7 @@ fn storm() -> Result<(), String> {
 
 /// Threads that run while the tracer attaches; what they do after BEGIN is counted, and what each did adds up.
 fn late_threads() -> Result<(), String> {
-    let target = start(Command::new(program("hits")?).args(["8", "1000000"]))?;
+    let target = start(Command::new(program("hits")?).args(["8", "1000000000"]))?;
     let pid = target.pid().to_string();
     let script = "BEGIN { printf(\"armed\\n\"); } \
         pid$target::work:entry { @a = count(); @e[tid] = count(); } pid$target::work:return { @r = count(); } \

@@ -23,6 +23,7 @@ use crate::kernel::ringbuf::RingBuffer;
 use crate::kernel::{Features, Kind, Prog, cpus, rcu, test_run};
 use crate::process::child::Child;
 use crate::process::grab::Grab;
+use crate::process::maps;
 use crate::process::usdt_scan::Scanner;
 use crate::provider::shelf::Shelf;
 use crate::provider::{How, Known};
@@ -284,7 +285,11 @@ impl Running {
                             }
                             // The process has ended meanwhile, perhaps with its files: nothing fires there any more.
                             Err(error) if matches!(error.errno, libc::ESRCH | libc::ENOENT) => {
-                                let gone = |pid: u32| !std::path::Path::new(&format!("/proc/{pid}")).exists();
+                                // One that nobody has waited for yet has no memory any more.
+                                let gone = |pid: u32| {
+                                    maps::read(pid.cast_signed()).is_ok_and(|maps| maps.is_empty())
+                                        || !std::path::Path::new(&format!("/proc/{pid}")).exists()
+                                };
                                 if !pid.is_none_or(gone) {
                                     return Err(system(error));
                                 }

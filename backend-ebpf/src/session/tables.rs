@@ -9,7 +9,7 @@ use super::system;
 use crate::codegen::layout::{self, unwind};
 use crate::kernel::map::ArrayParts;
 use crate::kernel::ringbuf::RingBuffer;
-use crate::process::maps;
+use crate::process::{self, maps};
 use crate::symbols::elf::{Elf, FileId};
 use crate::symbols::frames;
 use duotrace_core::backend::BackendError;
@@ -153,7 +153,7 @@ impl Tables {
 
     /// Makes the tables that were asked for since, and those of known processes that have mapped more.
     /// Gives the processes whose tables were made.
-    pub fn look(&mut self, mapped: &BTreeSet<i32>, maps: &Maps) -> Vec<i32> {
+    pub fn look(&mut self, mapped: &BTreeSet<i32>, maps: &Maps) -> BTreeSet<i32> {
         let mut asked = BTreeSet::new();
         self.strangers.drain(|record| {
             let pid = record.get(..4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
@@ -173,9 +173,20 @@ impl Tables {
         let known = mapped.iter().copied().filter(|pid| self.seen.contains_key(pid) || forked(pid));
         let known: Vec<i32> = known.collect();
         asked.retain(|pid| !known.contains(pid));
-        let made: Vec<i32> = known.into_iter().chain(asked.into_iter().take(AT_ONCE)).collect();
+        // Whoever is one of many of a server's: those to come get their tables from it when they are forked.
+        let parents: Vec<i32> = asked.iter().take(AT_ONCE).filter_map(|pid| self.server(*pid)).collect();
+        let asked = asked.into_iter().take(AT_ONCE);
+        let made: BTreeSet<i32> = known.into_iter().chain(asked).chain(parents).collect();
         made.iter().for_each(|pid| self.add(*pid, maps));
         made
+    }
+
+    /// The process that another was forked from, where both run the same program and that one is not known yet.
+    fn server(&self, pid: i32) -> Option<i32> {
+        let child = process::read(pid)?;
+        let parent =
+            process::read(child.ppid).filter(|parent| parent.exe.is_some() && parent.exe == child.exe)?;
+        (!self.seen.contains_key(&parent.pid)).then_some(parent.pid)
     }
 
     /// Becomes readable when a process without tables is met; `None` while others wait that nobody shall be woken for.
