@@ -4,7 +4,7 @@ use crate::doctor::Part;
 use crate::flags::{Flag, Given};
 use crate::run::{self, Failed, fail};
 use crate::texts::Named;
-use crate::{USAGE, report};
+use crate::{FAILURE, report};
 use duotrace_core::options::{Options, opt};
 use duotrace_core::sema::ProgramText;
 use duotrace_ebpf::kernel::features::{Feature, Features};
@@ -101,7 +101,7 @@ impl Targets {
                     let pid = value.parse().ok().filter(|pid| *pid > 0 && *pid <= i32::MAX as u32);
                     let pid = pid.ok_or_else(|| {
                         report::line(&format!("invalid pid: {value}"));
-                        Failed(USAGE)
+                        Failed(FAILURE)
                     })?;
                     if !std::path::Path::new(&format!("/proc/{pid}")).exists() {
                         return Err(fail(format!("failed to grab process {pid}: No such process")));

@@ -5,7 +5,7 @@ use crate::flags::{Flag, Given};
 use crate::host::{Console, Signals};
 use crate::run::{self, Failed, fail, refused};
 use crate::texts::{self, Named};
-use crate::{USAGE, list, report, sys};
+use crate::{FAILURE, list, report, sys};
 use duotrace_core::backend::LoadError;
 use duotrace_core::consumer::{self, Host};
 use duotrace_core::diagnostic::SourceMap;
@@ -49,7 +49,7 @@ pub fn trace(
         probes.iter().for_each(|probe| list::line(&mut text, probe, given.has(Flag::Verbose)));
         problems.iter().for_each(|problem| report::line(problem));
         list::show(&text);
-        return Ok(if problems.is_empty() { 0 } else { crate::FAILURE });
+        return Ok(if problems.is_empty() { 0 } else { FAILURE });
     }
     if programs.is_empty() {
         return Err(fail("no probes specified"));
@@ -155,7 +155,7 @@ fn config(given: &Given, programs: &[ProgramText]) -> Result<Config, Failed> {
                 let pid = value.parse().ok().filter(|pid| *pid > 0 && *pid <= i32::MAX as u32);
                 let pid = pid.ok_or_else(|| {
                     report::line(&format!("invalid pid: {value}"));
-                    Failed(USAGE)
+                    Failed(FAILURE)
                 })?;
                 config.targets.push(Target::Process(pid));
             }
@@ -183,5 +183,5 @@ fn not_loaded(error: &LoadError, programs: &[ProgramText], names: &[Named], opti
     let at = diag.span.map_or(0, |span| span.source.0 as usize);
     let before = names.get(at).map(run::not_compiled).unwrap_or_default();
     report::diag(&before, diag, &sources, options.flag(opt::ERRTAGS));
-    Failed(crate::FAILURE)
+    Failed(FAILURE)
 }

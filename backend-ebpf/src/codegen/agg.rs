@@ -119,7 +119,7 @@ impl Gen<'_> {
                 Ty::Stack(spec) => {
                     // Where no stack can be had nothing is written: what an earlier firing left must not make a key.
                     self.frame_store_imm(at + bytes - 8, 0);
-                    self.stack(spec, at, expr.span)?;
+                    self.call_trace(expr, spec, at)?;
                 }
                 Ty::Symbol(_) => self.symbol(expr, part.ty, at)?,
                 Ty::Bytes(_) => {

@@ -305,7 +305,14 @@ impl Gen<'_> {
                 self.effects(first)?;
                 self.bytes(second, to)
             }
-            ExprKind::Cast(of) if of.ty == expr.ty => self.bytes(of, to),
+            ExprKind::Cast(of) => match of.ty {
+                Ty::Stack(spec) => {
+                    self.zero(to, spec.bytes());
+                    self.stack(spec, to, expr.span)
+                }
+                ty if ty == expr.ty => self.bytes(of, to),
+                _ => self.unsupported(expr.span, "this object"),
+            },
             _ => self.unsupported(expr.span, "this object"),
         }
     }

@@ -286,7 +286,7 @@ pub(super) fn round8(n: u32) -> u32 {
 
 /// Bytes of a user or kernel stack field.
 pub(super) fn stack_bytes(spec: StackSpec) -> u32 {
-    8 + if spec.user { 8 } else { 0 } + spec.frames.saturating_mul(8)
+    spec.bytes()
 }
 
 /// Is a symbol kind two words (pid, address)?
@@ -498,7 +498,14 @@ fn uses_scratch(input: &Input<'_>) -> bool {
 /// Is a user's stack wanted anywhere?
 fn walks_stacks(program: &duotrace_core::ir::Program) -> bool {
     let is_one = |ty: &Ty| matches!(ty, Ty::Stack(spec) if spec.user);
-    program.aggregations.iter().any(|def| def.key.iter().any(is_one))
+    let mut valued = false;
+    for clause in &program.clauses {
+        let mut look = |expr: &duotrace_core::ir::Expr| valued |= is_one(&expr.ty);
+        clause.predicate.iter().for_each(|expr| duotrace_core::ir::walk::walk(expr, &mut look));
+        duotrace_core::ir::walk::walk_body(&clause.body, &mut look);
+    }
+    valued
+        || program.aggregations.iter().any(|def| def.key.iter().any(is_one))
         || program.clauses.iter().any(|clause| clause.record.fields.iter().any(|field| is_one(&field.ty)))
 }
 

@@ -9,7 +9,7 @@ use super::layout::{self, drops, event, user_symbol};
 use super::runtime::Routine;
 use super::stmt::has_effect;
 use duotrace_core::diagnostic::Span;
-use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, Fault, StackSpec, Ty};
+use duotrace_core::ir::{Clause, ClauseId, Effect, Expr, ExprKind, Fault, StackSpec, Ty};
 
 /// `BPF_F_USER_STACK`.
 const USER_STACK: i32 = 1 << 8;
@@ -61,7 +61,7 @@ impl Gen<'_> {
                     }
                 }
                 Ty::Bytes(_) => self.bytes(value, to)?,
-                Ty::Stack(spec) => self.stack(spec, to, value.span)?,
+                Ty::Stack(spec) => self.call_trace(value, spec, to)?,
                 Ty::Symbol(_) => self.symbol(value, field.ty, to)?,
                 Ty::Void => self.effects(value)?,
             }
@@ -89,6 +89,14 @@ impl Gen<'_> {
         self.scalar(value)?;
         self.frame_store(Size::DW, to, Reg::R0);
         Ok(())
+    }
+
+    /// A call trace to be shown: that of here, or one that an object holds.
+    pub fn call_trace(&mut self, value: &Expr, spec: StackSpec, to: u32) -> Res {
+        match &value.kind {
+            ExprKind::Cast(of) => self.bytes(of, to),
+            _ => self.stack(spec, to, value.span),
+        }
     }
 
     /// A call trace (a size for strings means nothing: names of made code come from perf's maps): count, for user stacks the process, then addresses, zeroes after the last.

@@ -186,7 +186,7 @@ impl<'a> Firing<'a> {
             }
             Ty::Bytes(_) => out.extend(self.bytes(part)?),
             Ty::Stack(spec) => {
-                for word in self.stack(spec)? {
+                for word in self.call_trace(part, spec)? {
                     out.extend_from_slice(&word.to_le_bytes());
                 }
             }

@@ -159,7 +159,14 @@ impl<'a> Firing<'a> {
                 self.effects(first)?;
                 self.bytes(second)?
             }
-            ExprKind::Cast(of) => self.bytes(of)?,
+            ExprKind::Cast(of) => match of.ty {
+                Ty::Stack(spec) => {
+                    let big = self.machine.config.big_endian;
+                    let bytes = |word: u64| if big { word.to_be_bytes() } else { word.to_le_bytes() };
+                    self.stack(spec)?.into_iter().flat_map(bytes).collect()
+                }
+                _ => self.bytes(of)?,
+            },
             _ => Vec::new(),
         };
         object.resize(size, 0);

@@ -3,7 +3,7 @@
 use super::{Firing, Halt, Res};
 use duotrace_core::backend::Event as Delivered;
 use duotrace_core::ir::{
-    ActionKind, Clause, ClauseId, Effect, Expr, Fault, PrintShape, StackSpec, Stmt, SymbolKind, Ty,
+    ActionKind, Clause, ClauseId, Effect, Expr, ExprKind, Fault, PrintShape, StackSpec, Stmt, SymbolKind, Ty,
 };
 use std::collections::BTreeSet;
 
@@ -102,7 +102,7 @@ impl<'a> Firing<'a> {
                     self.put(at, &object);
                 }
                 Ty::Stack(spec) => {
-                    let words = self.stack(spec)?;
+                    let words = self.call_trace(value, spec)?;
                     self.put_words(at, &words);
                 }
                 Ty::Symbol(kind) => {
@@ -124,6 +124,13 @@ impl<'a> Firing<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A call trace to be shown: that of here, or one that an object holds.
+    pub(super) fn call_trace(&mut self, value: &'a Expr, spec: StackSpec) -> Res<Vec<u64>> {
+        let ExprKind::Cast(of) = &value.kind else { return self.stack(spec) };
+        let object = self.bytes(of)?;
+        Ok((0..object.len()).step_by(8).map(|at| self.number_at(&object, at, Ty::U64)).collect())
     }
 
     /// A call trace: count, for user stacks the process, then addresses.

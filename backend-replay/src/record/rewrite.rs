@@ -126,11 +126,6 @@ impl Rewriter<'_> {
     /// A value that leaves the firing: stacks and symbols need more than their value.
     fn shown(&mut self, value: Expr) -> Expr {
         match value.ty {
-            Ty::Stack(spec) => {
-                let frames = &mut self.reads.stacks[usize::from(spec.user)];
-                *frames = Some(frames.unwrap_or(0).max(spec.frames));
-                value
-            }
             Ty::Symbol(kind) => self.symbol(value, kind),
             _ => self.expr(value),
         }
@@ -156,6 +151,10 @@ impl Rewriter<'_> {
 
     pub fn expr(&mut self, whole: Expr) -> Expr {
         let Expr { kind, ty, span } = whole;
+        if let (Ty::Stack(spec), ExprKind::Const(_)) = (ty, &kind) {
+            let frames = &mut self.reads.stacks[usize::from(spec.user)];
+            *frames = Some(frames.unwrap_or(0).max(spec.frames));
+        }
         let kind = match kind {
             ExprKind::Builtin(builtin) => return self.builtin(builtin, ty),
             ExprKind::Arg(n) => {

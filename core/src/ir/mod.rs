@@ -97,7 +97,8 @@ pub enum Ty {
     Str,
     /// An object of fixed size, by value (struct, union, array).
     Bytes(u32),
-    /// A call trace; only as a record field or aggregation key part.
+    /// A call trace; only as a record field or aggregation key part, or what a cast makes an object of:
+    /// a constant is the trace of here and now, a cast of an object the one that it holds.
     Stack(StackSpec),
     /// A kernel or user address to be shown as a symbol; as a record field or key part.
     /// A scalar for the executor (user kinds are 16 bytes in records: pid, then address).
@@ -124,6 +125,18 @@ pub struct StackSpec {
     pub frames: u32,
     /// Bytes for names translated at run time (`jstack`), else 0.
     pub strsize: u32,
+}
+
+impl StackSpec {
+    /// Bytes of a record's field, and of an object that holds one: count, for user stacks the process, addresses.
+    pub fn bytes(self) -> u32 {
+        self.head() + self.frames.saturating_mul(8)
+    }
+
+    /// Where the addresses begin.
+    pub fn head(self) -> u32 {
+        if self.user { 16 } else { 8 }
+    }
 }
 
 /// `sym()`, `mod()`, `func()` and their user twins.
@@ -214,7 +227,8 @@ pub enum ExprKind {
     Logical(LogicalOp, Box<Expr>, Box<Expr>),
     /// `c ? a : b`, lazily; both of type `ty`.
     Cond(Box<Expr>, Box<Expr>, Box<Expr>),
-    /// To `ty`'s width and sign: truncates, then extends.
+    /// To `ty`'s width and sign: truncates, then extends. Between a call trace and an object that is laid out as a
+    /// record's field of that type: its bytes.
     Cast(Box<Expr>),
     /// Stores and yields the stored value (canonical in the place's type).
     Assign { place: Box<Place>, value: Box<Expr> },

@@ -79,7 +79,7 @@ impl Verifier<'_> {
         for field in &record.fields {
             let size = match field.ty {
                 Ty::Str => 8 + u64::from(self.program.strsize.next_multiple_of(8)),
-                Ty::Stack(spec) => 8 + if spec.user { 8 } else { 0 } + u64::from(spec.frames) * 8,
+                Ty::Stack(spec) => u64::from(spec.bytes()),
                 Ty::Void => 0,
                 ty => width(ty),
             };
@@ -137,10 +137,18 @@ impl Verifier<'_> {
     /// A value for a record's field or a key's part of a type.
     fn value(&self, expr: &Expr, ty: Ty) -> Res {
         match ty {
-            Ty::Stack(_) => Ok(()),
+            Ty::Stack(spec) => self.call_trace(expr, spec),
             Ty::Void => self.expr(expr),
             Ty::Int { .. } | Ty::Symbol(_) => self.number(expr),
             ty => self.of(expr, ty),
+        }
+    }
+
+    fn call_trace(&self, expr: &Expr, spec: crate::ir::StackSpec) -> Res {
+        match &expr.kind {
+            ExprKind::Const(_) => Ok(()),
+            ExprKind::Cast(of) => self.of(of, Ty::Bytes(spec.bytes())),
+            _ => ensure(false, expr, "no call trace comes out"),
         }
     }
 
@@ -275,6 +283,11 @@ impl Verifier<'_> {
                     ensure(same || expr.ty == Ty::Void, expr, "a branch has another type")?;
                 }
                 Ok(())
+            }
+            ExprKind::Cast(of) if matches!(of.ty, Ty::Stack(_)) => {
+                let Ty::Stack(spec) = of.ty else { return Ok(()) };
+                ensure(expr.ty == Ty::Bytes(spec.bytes()), expr, "not the object of a call trace")?;
+                self.call_trace(of, spec)
             }
             ExprKind::Cast(of) => {
                 self.expr(of)?;

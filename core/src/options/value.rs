@@ -34,10 +34,8 @@ const NEWEST: &[u32] = &[2, 0, u32::MAX];
 pub(super) fn parse(kind: &Kind, value: Option<&str>) -> Result<Value, OptionError> {
     let bad = OptionError::BadValue;
     match (kind, value) {
-        (Kind::Flag, None | Some("")) => Ok(Value::Flag(true)),
-        (Kind::Flag, Some("unset" | "0" | "false" | "off" | "disable")) => Ok(Value::Flag(false)),
-        (Kind::Flag, Some("set" | "1" | "true" | "on" | "enable")) => Ok(Value::Flag(true)),
-        (Kind::Flag, Some(_)) => Err(bad),
+        (Kind::Flag, None) => Ok(Value::Flag(true)),
+        (Kind::Flag, Some(text)) => flag(text).map(Value::Flag).ok_or(bad),
         (Kind::Size(range), Some(text)) => {
             let n = size(text).ok_or(bad)?;
             if range.contains(&n) { Ok(Value::Number(n)) } else { Err(bad) }
@@ -73,6 +71,26 @@ pub(super) fn parse(kind: &Kind, value: Option<&str>) -> Result<Value, OptionErr
         // Sorting by "the key" without saying which: the first.
         (Kind::Number(_), None) => Ok(Value::Number(0)),
         (_, None) => Err(bad),
+    }
+}
+
+/// What turns a flag on and what off, in any case of letters.
+const COUPLES: &[(&str, &str)] = &[
+    ("yes", "no"),
+    ("enable", "disable"),
+    ("enabled", "disabled"),
+    ("true", "false"),
+    ("on", "off"),
+    ("set", "unset"),
+];
+
+/// A word for on or off; nothing unsets the option, and a number sets it unless it is 0.
+fn flag(text: &str) -> Option<bool> {
+    let is = |word: &str| text.eq_ignore_ascii_case(word);
+    match COUPLES.iter().find(|(on, off)| is(on) || is(off)) {
+        Some((on, _)) => Some(is(on)),
+        None if text.is_empty() => Some(false),
+        None => integer(text).map(|n| n != 0),
     }
 }
 
@@ -128,5 +146,16 @@ mod tests {
         assert_eq!(rate("50hz"), Some(20_000_000));
         assert_eq!(rate("20ms"), Some(20_000_000));
         assert_eq!(rate("0"), None);
+    }
+
+    #[test]
+    fn flags() {
+        for on in ["yes", "Enabled", "TRUE", "on", "set", "1", "2"] {
+            assert_eq!(flag(on), Some(true), "{on}");
+        }
+        for off in ["no", "disable", "False", "off", "unset", "0", ""] {
+            assert_eq!(flag(off), Some(false), "{off}");
+        }
+        assert_eq!(flag("maybe"), None);
     }
 }

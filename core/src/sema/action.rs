@@ -202,6 +202,11 @@ impl Checker<'_> {
                 format!("{what} may not be applied to a translated object: name one of its members"),
             ));
         }
+        if let Some(spec) = self.stack_held(node.ty) {
+            let value = self.rvalue(node)?;
+            let arg = Arg { ty: ArgType::Stack, name: "stack".to_string() };
+            return Ok((super::stack::trace_of(value, spec), Ty::Stack(spec), arg));
+        }
         let ty = self.value_type(node.ty, e.span)?;
         let value = self.rvalue(node)?;
         Ok((if let Ty::Int { .. } = ty { cast(value, ty) } else { value }, ty, arg))

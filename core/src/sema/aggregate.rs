@@ -104,6 +104,12 @@ impl Checker<'_> {
                     ),
                 ));
             }
+            if let Some(spec) = self.stack_held(node.ty) {
+                types.push(self.types.basic().stack);
+                let value = self.rvalue(node)?;
+                parts.push(super::stack::trace_of(value, spec));
+                continue;
+            }
             let string = self.types.is_string(node.ty)
                 || (self.types.element(node.ty).is_some() && self.is_stringlike(node.ty));
             if string {

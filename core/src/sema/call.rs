@@ -2,7 +2,7 @@
 
 use super::checker::{Checker, Res};
 use super::node::{Kind, Node, cast, expr};
-use crate::builtins::functions::{self, Function, FunctionKind};
+use crate::builtins::functions::{self, Action, Function, FunctionKind};
 use crate::diagnostic::{Diag, Span, Tag};
 use crate::ir::{self, ExprKind, Subroutine};
 use crate::syntax::ast;
@@ -40,6 +40,9 @@ impl Checker<'_> {
             FunctionKind::Copyinstr => self.copyinstr(row, args, span),
             FunctionKind::Aggregating => {
                 Ok(Node { ty: self.types.basic().void, kind: Kind::Action(row.name), span })
+            }
+            FunctionKind::Action(action @ (Action::Stack | Action::Ustack | Action::Jstack)) => {
+                self.stack_value(row, action, args, span)
             }
             FunctionKind::Action(_) | FunctionKind::Effect { .. } => self.nested_action(row, args, span),
         }

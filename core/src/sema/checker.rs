@@ -71,6 +71,8 @@ pub(super) struct Checker<'b> {
     pub aggregations: HashMap<String, AggInfo>,
     pub translators: Vec<Translator>,
     pub providers: HashMap<String, ast::Provider>,
+    /// Which pragma names which identifier, and where: one that never comes is an error.
+    pub named_by_pragmas: Vec<(&'static str, String, Span)>,
     /// Parameters of the inline or translator being expanded, innermost last.
     pub bindings: Vec<(String, Node)>,
     pub inline_depth: u32,
@@ -88,6 +90,8 @@ pub(super) struct Checker<'b> {
     /// Stability the script asks for (`-x amin`), as a rank.
     pub amin: Option<super::stability::Attributes>,
     pub stack_limits: StackLimits,
+    /// The structures that hold call traces.
+    pub stack_types: Vec<(ir::StackSpec, TypeId)>,
 }
 
 /// Default numbers of frames.
@@ -123,6 +127,7 @@ impl<'b> Checker<'b> {
             aggregations: HashMap::new(),
             translators: Vec::new(),
             providers: HashMap::new(),
+            named_by_pragmas: Vec::new(),
             bindings: Vec::new(),
             inline_depth: 0,
             clause: ClauseContext::default(),
@@ -134,6 +139,7 @@ impl<'b> Checker<'b> {
             print_size: 4096,
             amin: None,
             stack_limits: StackLimits { stack: 20, ustack: 20, jstack: 50, jstack_strsize: 512 },
+            stack_types: Vec::new(),
         }
     }
 

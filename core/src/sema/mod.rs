@@ -4,7 +4,7 @@
 //! order. `checker` holds the state; each other file adds the rules for one kind
 //! of thing (`declare` types, `variables` names, `expr` operators, `convert`
 //! conversions, `call` subroutines, `action` and `aggregate` statements, `clause`
-//! clauses, `translate` translators). `once` keeps what must not be computed twice, `library` is D written in D.
+//! clauses, `translate` translators). `once` keeps what must not be computed twice, `stack` makes objects of call traces, `library` is D written in D.
 
 mod action;
 mod aggregate;
@@ -25,6 +25,7 @@ mod pragma;
 mod printing;
 mod record;
 pub mod stability;
+mod stack;
 mod translate;
 mod typedefs;
 mod variables;
@@ -160,7 +161,7 @@ pub fn compile(
                     out.providers.push(provider.clone());
                     checker.provider(provider)
                 }
-                ast::Item::Pragma(pragma) => checker.pragma(pragma),
+                ast::Item::Pragma(pragma) => checker.pragma(pragma, kind == ProgramKind::Library),
             };
             if let Err(diag) = result {
                 out.diags.push(diag);
@@ -168,6 +169,8 @@ pub fn compile(
         }
     }
     out.diags.extend(unparsed);
+    let unused = checker.unused_pragmas().filter(|_| out.error().is_none());
+    out.diags.extend(unused);
     let refused = checker.refused.take().filter(|_| out.error().is_none());
     out.diags.extend(refused);
     out.program = checker.program;

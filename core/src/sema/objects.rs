@@ -182,7 +182,10 @@ impl Checker<'_> {
             ));
         }
         let Some(found) = self.types.member(node.ty, &member.text) else {
-            return Err(self.no_member(node.ty, member));
+            return match self.stack_constant(node.ty, &member.text, span) {
+                Some(constant) => Ok(constant),
+                None => Err(self.no_member(node.ty, member)),
+            };
         };
         let ty = self.value_type(found.ty, span)?;
         match node.kind {
@@ -262,6 +265,11 @@ impl Checker<'_> {
             let index = self.subscript(only, &base)?;
             return self.array_element(place, writable, element, len, index, span);
         }
+        if let Some((element, len)) = self.types.element(base.ty)
+            && let Kind::Value(whole) = base.kind
+        {
+            return self.element_of_value(base.ty, whole, element, len, only, span);
+        }
         let base = self.decay(base)?;
         let index = self.subscript(only, &base)?;
         if self.types.is_string(base.ty) {
@@ -280,6 +288,30 @@ impl Checker<'_> {
         }
         let address = self.pointer_arithmetic(BinaryOp::Add, base, index, span)?;
         self.deref(address, span)
+    }
+
+    /// An element of an array that no variable holds: one without a name does then.
+    fn element_of_value(
+        &mut self,
+        ty: TypeId,
+        whole: ir::Expr,
+        element: TypeId,
+        len: u64,
+        index: &ast::Expr,
+        span: Span,
+    ) -> Res<Node> {
+        let (first, place) = self.kept(whole);
+        let base = Node { ty, kind: Kind::Place { place: place.clone(), writable: false }, span };
+        let index = self.subscript(index, &base)?;
+        let mut node = self.array_element(place, false, element, len, index, span)?;
+        if let Kind::Place { place: ir::Place { kind: ir::PlaceKind::Var { offset, .. }, .. }, .. } =
+            &mut node.kind
+        {
+            let at = offset.take().map_or(constant(0, ir::Ty::I64, span), |offset| *offset);
+            let at = expr(ExprKind::Comma(Box::new(first), Box::new(at)), ir::Ty::I64, span);
+            *offset = Some(Box::new(at));
+        }
+        Ok(node)
     }
 
     /// A character of a string.

@@ -15,6 +15,13 @@ impl Checker<'_> {
             return (value.clone(), value);
         }
         let (ty, span) = (value.ty, value.span);
+        let (first, place) = self.kept(value);
+        (first, expr(ExprKind::Read(Box::new(place)), ty, span))
+    }
+
+    /// A value put into a variable without a name, and where it then is.
+    pub(super) fn kept(&mut self, value: ir::Expr) -> (ir::Expr, ir::Place) {
+        let (ty, span) = (value.ty, value.span);
         let var = ir::VarId(self.program.variables.len() as u32);
         self.program.variables.push(ir::Variable {
             name: format!(".{}", var.0),
@@ -23,9 +30,9 @@ impl Checker<'_> {
             key: None,
             span,
         });
-        let place = Box::new(ir::Place { kind: PlaceKind::Var { var, offset: None }, ty, bits: None, span });
-        let again = expr(ExprKind::Read(place.clone()), ty, span);
-        (expr(ExprKind::Assign { place, value: Box::new(value) }, ty, span), again)
+        let place = ir::Place { kind: PlaceKind::Var { var, offset: None }, ty, bits: None, span };
+        let kind = ExprKind::Assign { place: Box::new(place.clone()), value: Box::new(value) };
+        (expr(kind, ty, span), place)
     }
 
     /// A node that can be used as often as wanted, and what has to be evaluated before, in order.

@@ -1,8 +1,9 @@
 //! `#pragma` lines.
 
 use super::checker::{Checker, Res};
-use crate::diagnostic::{Diag, Tag};
-use crate::options::Options;
+use crate::diagnostic::{Diag, Span, Tag};
+use crate::options::{OptionError, Options};
+use crate::probe::ProbeDesc;
 use crate::syntax::ast;
 
 /// Applies `#pragma D option name[=value]`; other pragmas are the checker's.
@@ -32,7 +33,7 @@ pub(super) fn options(pragma: &ast::Pragma, options: &mut Options) -> Res<()> {
 
 impl Checker<'_> {
     /// Everything but options (applied before) and errors (the parser's).
-    pub(super) fn pragma(&mut self, pragma: &ast::Pragma) -> Res<()> {
+    pub(super) fn pragma(&mut self, pragma: &ast::Pragma, library: bool) -> Res<()> {
         let words: Vec<&str> = pragma.words.iter().map(String::as_str).collect();
         let malformed = |what: &str| {
             Err(Diag::error(Tag::D_PRAGMA_MALFORM, pragma.span, format!("malformed #pragma D {what}")))
@@ -40,17 +41,59 @@ impl Checker<'_> {
         match words.as_slice() {
             ["pragma", "D", "option", ..] => Ok(()),
             ["pragma", "D", "attributes", rest @ ..] => match rest {
-                [attributes, _, ..] if super::stability::Attributes::parse(attributes).is_some() => Ok(()),
+                [attributes, ..] if super::stability::Attributes::parse(attributes).is_none() => {
+                    malformed("attributes: attributes and a name expected")
+                }
+                [_, name] => {
+                    self.named_by_pragmas.push(("attributes", name.to_string(), pragma.span));
+                    Ok(())
+                }
+                [_, "provider", provider, part] => {
+                    const PARTS: &[&str] = &["provider", "module", "function", "name", "args"];
+                    if !PARTS.contains(part) {
+                        let message = format!(
+                            "invalid component \"{part}\" in attribute #pragma for provider {provider}"
+                        );
+                        return Err(Diag::error(Tag::D_PRAGMA_INVAL, pragma.span, message));
+                    }
+                    match self.has_provider(provider)? {
+                        true => Ok(()),
+                        false => Err(unused("attributes", pragma.span)),
+                    }
+                }
+                [_, _, _, "provider" | "module" | "function" | "name" | "args"] => {
+                    Err(unused("attributes", pragma.span))
+                }
                 _ => malformed("attributes: attributes and a name expected"),
             },
             ["pragma", "D", "binding", rest @ ..] => match rest {
-                [_, _] => Ok(()),
+                [version, name] if version.starts_with('"') => {
+                    let version = version.trim_matches('"');
+                    if Options::new().set("version", Some(version)) == Err(OptionError::BadValue) {
+                        let message = "invalid version string specified by #pragma binding";
+                        return Err(Diag::error(Tag::D_PRAGMA_INVAL, pragma.span, message));
+                    }
+                    self.named_by_pragmas.push(("binding", name.to_string(), pragma.span));
+                    Ok(())
+                }
                 _ => malformed("binding: a version and a name expected"),
             },
-            ["pragma", "D", "depends_on", rest @ ..] => match rest {
-                [kind, _] if matches!(*kind, "provider" | "module" | "library") => Ok(()),
-                _ => malformed("depends_on: provider, module or library and a name expected"),
-            },
+            ["pragma", "D", "depends_on", rest @ ..] => {
+                let missing = |message: String| Err(Diag::error(Tag::D_PRAGMA_DEPEND, pragma.span, message));
+                match rest {
+                    ["module", _] => Ok(()),
+                    // A library that lacks something is of no use: what it is used for will be missed.
+                    ["provider" | "library", _] if library => Ok(()),
+                    ["library", _] => {
+                        missing("main program may not explicitly depend on a library".to_string())
+                    }
+                    ["provider", name] => match self.has_provider(name)? {
+                        true => Ok(()),
+                        false => missing(format!("program requires provider {name}")),
+                    },
+                    _ => malformed("depends_on: provider, module or library and a name expected"),
+                }
+            }
             ["pragma", "D", other, ..] => Err(Diag::error(
                 Tag::D_PRAGMA_INVAL,
                 pragma.span,
@@ -59,6 +102,28 @@ impl Checker<'_> {
             // Pragmas of C compilers are none of our business.
             _ => Ok(()),
         }
+    }
+
+    /// Is there such a provider, here or on the system?
+    fn has_provider(&mut self, name: &str) -> Res<bool> {
+        if self.providers.contains_key(name) {
+            return Ok(true);
+        }
+        let desc = ProbeDesc { provider: name.to_string(), ..ProbeDesc::default() };
+        // Why none is found does not matter here.
+        Ok(self.backend.match_probes(&desc).is_ok_and(|found| !found.probes.is_empty()))
+    }
+
+    /// Pragmas that name what the script does not have.
+    pub(super) fn unused_pragmas(&self) -> Option<Diag> {
+        let (what, _, span) = self.named_by_pragmas.iter().find(|(_, name, _)| {
+            let variable = self.variables.contains_key(&(ast::Scope::Global, name.clone()));
+            !variable
+                && !self.inlines.contains_key(name)
+                && super::variables::builtin(name).is_none()
+                && crate::builtins::functions::find(name).is_none()
+        })?;
+        Some(unused(what, *span))
     }
 
     /// `provider name { ... };`.
@@ -72,6 +137,10 @@ impl Checker<'_> {
         self.providers.insert(provider.name.text.clone(), provider.clone());
         Ok(())
     }
+}
+
+fn unused(what: &str, span: Span) -> Diag {
+    Diag::error(Tag::D_PRAGMA_UNUSED, span, format!("unused #pragma {what}"))
 }
 
 /// What can be wrong with a `provider` block whatever the types in it are.

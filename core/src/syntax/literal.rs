@@ -108,6 +108,21 @@ pub(super) fn quoted(text: &[u8]) -> Quoted {
     Quoted { len: text.len(), bytes: Err((Tag::D_SYNTAX, message)) }
 }
 
+/// A text whose escapes mean what they mean between quotes: an argument as a string.
+pub(super) fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut i = 0;
+    while let Some(&b) = text.get(i) {
+        i += 1;
+        match text.get(i..).unwrap_or(&[]) {
+            [] => bytes.push(b),
+            rest if b == b'\\' => i += escape(rest, &mut bytes),
+            _ => bytes.push(b),
+        }
+    }
+    bytes
+}
+
 /// One escape; `text` starts after the backslash and is not empty.
 fn escape(text: &[u8], out: &mut Vec<u8>) -> usize {
     let first = text.first().copied().unwrap_or(b'\\');

@@ -46,7 +46,7 @@ pub(super) fn value(word: &str, config: &ParseConfig, used: &mut BTreeSet<usize>
 pub(super) fn token(word: &str, config: &ParseConfig, used: &mut BTreeSet<usize>) -> Result<Tok, Bad> {
     let value = value(word, config, used)?;
     if word.starts_with("$$") {
-        return Ok(Tok::Str(value.into_bytes()));
+        return Ok(Tok::Str(literal::string(literal::unescaped(value.as_bytes()))));
     }
     if value.starts_with('"') {
         return literal::quoted(value.as_bytes()).bytes.map(|bytes| Tok::Str(literal::string(bytes)));
