@@ -5,7 +5,7 @@
  *                           bytes), deep (sites:::deep below 20 frames), push, endbr, leaf (functions at_push(i, string)
  *                           and so on; at_leaf begins with a nop of five bytes), key (sites:::key of LENGTH different
  *                           numbers, one after the other), getppid (a system call), spin (a microsecond of counting), none
- *                           (the loop alone)
+ *                           (the loop alone). RATE: turns a second at most
  *
  * Prints "ns NS": nanoseconds a turn. A pause before lets tracers that attach late be there.
  */
@@ -61,9 +61,21 @@ int main(int argc, char **argv)
 	void (*probe)(long, const char *) = !strcmp(kind, "nop5") ? nop5 : !strcmp(kind, "nop1") ? nop1 : !strcmp(kind, "deep") ? deep : 0;
 	int keys = !strcmp(kind, "key"), calls = !strcmp(kind, "getppid"), spins = !strcmp(kind, "spin");
 	long (*function)(long, const char *) = !strcmp(kind, "push") ? at_push : !strcmp(kind, "endbr") ? at_endbr : !strcmp(kind, "leaf") ? at_leaf : 0;
+	/* With a RATE: no more than so many turns a second, a thousandth of them at a time. */
+	long burst = (argc > 4 ? atol(argv[4]) : 0) / 1000;
+	struct timespec next;
 	usleep(100000); /* for tracers that are late */
+	clock_gettime(CLOCK_MONOTONIC, &next);
 	double start = now();
 	for (long i = 0; i < n; i++) {
+		if (burst && i % burst == 0) {
+			next.tv_nsec += 1000000;
+			if (next.tv_nsec >= 1000000000) {
+				next.tv_nsec -= 1000000000;
+				next.tv_sec++;
+			}
+			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, 0);
+		}
 		if (probe)
 			probe(i, text);
 		else if (function)

@@ -51,12 +51,13 @@ translator devinfo_t < struct request *R > {
 	dev_statname = stringof(R->q->disk->disk_name);
 	dev_pathname = strjoin("/dev/", stringof(R->q->disk->disk_name));
 };
-translator fileinfo_t < struct request *R > {
-	fi_name = "<none>";
-	fi_dirname = "<none>";
-	fi_pathname = "<none>";
+/* The file of a request's first page: its name is that of one of its links, its directory is not known (provider/io.rs). */
+translator fileinfo_t < struct dentry *D > {
+	fi_name = D == NULL ? "<none>" : stringof(D->d_name.name);
+	fi_dirname = D == NULL ? "<none>" : "<unknown>";
+	fi_pathname = D == NULL ? "<none>" : "<unknown>";
 	fi_offset = 0;
-	fi_fs = "<none>";
-	fi_mount = "<none>";
+	fi_fs = D == NULL ? "<none>" : stringof(D->d_sb->s_type->name);
+	fi_mount = D == NULL ? "<none>" : "<unknown>";
 	fi_oflags = 0;
 };

@@ -2,7 +2,7 @@
  * What ip, tcp and udp tell: of packets (struct sk_buff) and of connections (struct sock).
  */
 typedef struct pktinfo { uintptr_t pkt_addr; } pktinfo_t;
-typedef struct csinfo { uintptr_t cs_addr; uint64_t cs_cid; pid_t cs_pid; } csinfo_t;
+typedef struct csinfo { uintptr_t cs_addr; uint64_t cs_cid; pid_t cs_pid; zoneid_t cs_zoneid; } csinfo_t;
 typedef struct ipinfo {
 	uint8_t ip_ver;
 	uint32_t ip_plength;
@@ -22,6 +22,8 @@ typedef struct ipv4info {
 	uint8_t ipv4_protocol;
 	string ipv4_protostr;
 	uint16_t ipv4_checksum;
+	uint32_t ipv4_src;
+	uint32_t ipv4_dst;
 	string ipv4_saddr;
 	string ipv4_daddr;
 	uintptr_t ipv4_hdr;
@@ -32,7 +34,10 @@ typedef struct ipv6info {
 	uint32_t ipv6_flow;
 	uint16_t ipv6_plen;
 	uint8_t ipv6_nexthdr;
+	string ipv6_nextstr;
 	uint8_t ipv6_hlim;
+	in6_addr_t *ipv6_src;
+	in6_addr_t *ipv6_dst;
 	string ipv6_saddr;
 	string ipv6_daddr;
 	uintptr_t ipv6_hdr;
@@ -66,6 +71,19 @@ typedef struct tcpsinfo {
 	string tcps_laddr;
 	string tcps_raddr;
 	int32_t tcps_state;
+	uint32_t tcps_suna;
+	uint32_t tcps_snxt;
+	uint32_t tcps_rack;
+	uint32_t tcps_rnxt;
+	uint32_t tcps_swnd;
+	int32_t tcps_snd_ws;
+	uint32_t tcps_rwnd;
+	int32_t tcps_rcv_ws;
+	uint32_t tcps_cwnd;
+	uint32_t tcps_cwnd_ssthresh;
+	uint32_t tcps_rto;
+	uint32_t tcps_mss;
+	int tcps_retransmit;
 } tcpsinfo_t;
 typedef struct tcplsinfo { int32_t tcps_state; } tcplsinfo_t;
 inline int TH_FIN = 0x01;
@@ -114,6 +132,15 @@ inline uchar_t *__transport[struct sk_buff *S] =
 inline struct udphdr *__udp[struct sk_buff *S] = (struct udphdr *)__transport[S];
 inline struct tcphdr *__tcp[struct sk_buff *S] = (struct tcphdr *)__transport[S];
 inline int __received[struct sk_buff *S] = S->data != S->head + S->mac_header;
+inline string __protocol[int P] = P == 6 ? "TCP" : P == 17 ? "UDP" : P == 1 ? "ICMP" : P == 58 ? "ICMPv6" : "<unknown>";
+/*
+ * A connection's socket in full, or NULL: that of a request (NEW_SYN_RECV, 12) and what is left of a closed one
+ * (TIME_WAIT, 6) are smaller structures.
+ */
+inline struct tcp_sock *__full[struct sock *K] = K != NULL && K->__sk_common.skc_state != 12 &&
+    K->__sk_common.skc_state != 6 ? (struct tcp_sock *)K : NULL;
+/* The timeout of retransmissions is in ticks of the kernel's: milliseconds. */
+inline struct inet_connection_sock *__connection[struct sock *K] = (struct inet_connection_sock *)__full[K];
 inline string __from[struct sk_buff *S] = __ip4[S]->version == 4 ? inet_ntoa(&__ip4[S]->saddr) :
     inet_ntoa6((void *)&__ip6[S]->saddr);
 inline string __to[struct sk_buff *S] = __ip4[S]->version == 4 ? inet_ntoa(&__ip4[S]->daddr) :
@@ -123,7 +150,7 @@ inline string __local[struct sock *K] = K->__sk_common.skc_family == 2 ?
 inline string __remote[struct sock *K] = K->__sk_common.skc_family == 2 ?
     inet_ntoa(&K->__sk_common.skc_daddr) : inet_ntoa6((void *)&K->__sk_common.skc_v6_daddr);
 translator pktinfo_t < struct sk_buff *S > { pkt_addr = (uintptr_t)S; };
-translator csinfo_t < struct sk_buff *S > { cs_addr = (uintptr_t)S->sk; cs_cid = (uint64_t)S->sk; cs_pid = pid; };
+translator csinfo_t < struct sk_buff *S > { cs_addr = (uintptr_t)S->sk; cs_cid = (uint64_t)S->sk; cs_pid = pid; cs_zoneid = 0; };
 translator ipinfo_t < struct sk_buff *S > {
 	ip_ver = __ip4[S]->version;
 	ip_plength = __ip4[S]->version == 4 ? ntohs(__ip4[S]->tot_len) - 4 * __ip4[S]->ihl :
@@ -147,9 +174,10 @@ translator ipv4info_t < struct sk_buff *S > {
 	ipv4_offset = ntohs(__ip4[S]->frag_off) & 0x1fff;
 	ipv4_ttl = __ip4[S]->ttl;
 	ipv4_protocol = __ip4[S]->protocol;
-	ipv4_protostr = __ip4[S]->protocol == 6 ? "TCP" : __ip4[S]->protocol == 17 ? "UDP" :
-	    __ip4[S]->protocol == 1 ? "ICMP" : "<unknown>";
+	ipv4_protostr = __protocol[__ip4[S]->protocol];
 	ipv4_checksum = ntohs(__ip4[S]->check);
+	ipv4_src = __ip4[S]->saddr;
+	ipv4_dst = __ip4[S]->daddr;
 	ipv4_saddr = inet_ntoa(&__ip4[S]->saddr);
 	ipv4_daddr = inet_ntoa(&__ip4[S]->daddr);
 	ipv4_hdr = (uintptr_t)__ip4[S];
@@ -160,7 +188,10 @@ translator ipv6info_t < struct sk_buff *S > {
 	ipv6_flow = ntohl(*(uint32_t *)__ip6[S]) & 0xfffff;
 	ipv6_plen = ntohs(__ip6[S]->payload_len);
 	ipv6_nexthdr = __ip6[S]->nexthdr;
+	ipv6_nextstr = __protocol[__ip6[S]->nexthdr];
 	ipv6_hlim = __ip6[S]->hop_limit;
+	ipv6_src = (in6_addr_t *)&__ip6[S]->saddr;
+	ipv6_dst = (in6_addr_t *)&__ip6[S]->daddr;
 	ipv6_saddr = inet_ntoa6((void *)&__ip6[S]->saddr);
 	ipv6_daddr = inet_ntoa6((void *)&__ip6[S]->daddr);
 	ipv6_hdr = (uintptr_t)__ip6[S];
@@ -181,7 +212,23 @@ translator tcpsinfo_t < struct sk_buff *S > {
 	tcps_rport = ntohs(__received[S] ? __tcp[S]->source : __tcp[S]->dest);
 	tcps_laddr = __received[S] ? __to[S] : __from[S];
 	tcps_raddr = __received[S] ? __from[S] : __to[S];
-	tcps_state = S->sk == NULL ? TCP_STATE_CLOSED : S->sk->__sk_common.skc_state;
+	tcps_state = S->sk == NULL ? TCP_STATE_CLOSED : S->sk->__sk_common.skc_state == 12 ? TCP_STATE_SYN_RECEIVED :
+	    S->sk->__sk_common.skc_state;
+	tcps_suna = __full[S->sk] == NULL ? 0 : __full[S->sk]->snd_una;
+	tcps_snxt = __full[S->sk] == NULL ? 0 : __full[S->sk]->snd_nxt;
+	tcps_rack = __full[S->sk] == NULL ? 0 : __full[S->sk]->rcv_wup;
+	tcps_rnxt = __full[S->sk] == NULL ? 0 : __full[S->sk]->rcv_nxt;
+	tcps_swnd = __full[S->sk] == NULL ? 0 : __full[S->sk]->snd_wnd;
+	tcps_snd_ws = __full[S->sk] == NULL ? 0 : __full[S->sk]->rx_opt.snd_wscale;
+	tcps_rwnd = __full[S->sk] == NULL ? 0 : __full[S->sk]->rcv_wnd;
+	tcps_rcv_ws = __full[S->sk] == NULL ? 0 : __full[S->sk]->rx_opt.rcv_wscale;
+	tcps_cwnd = __full[S->sk] == NULL ? 0 : __full[S->sk]->snd_cwnd;
+	tcps_cwnd_ssthresh = __full[S->sk] == NULL ? 0 : __full[S->sk]->snd_ssthresh;
+	tcps_rto = __full[S->sk] == NULL ? 0 : __connection[S->sk]->icsk_rto * __tick_ns / 1000000;
+	tcps_mss = __full[S->sk] == NULL ? 0 : __full[S->sk]->mss_cache;
+	/* What is sent for the first time is what is to be sent next. */
+	tcps_retransmit = __full[S->sk] != NULL && !__received[S] &&
+	    (int32_t)(ntohl(__tcp[S]->seq) - __full[S->sk]->snd_nxt) < 0;
 };
 translator tcpinfo_t < struct sk_buff *S > {
 	tcp_sport = ntohs(__tcp[S]->source);
@@ -196,7 +243,7 @@ translator tcpinfo_t < struct sk_buff *S > {
 	tcp_hdr = (uintptr_t)__tcp[S];
 };
 translator pktinfo_t < struct sock *K > { pkt_addr = 0; };
-translator csinfo_t < struct sock *K > { cs_addr = (uintptr_t)K; cs_cid = (uint64_t)K; cs_pid = pid; };
+translator csinfo_t < struct sock *K > { cs_addr = (uintptr_t)K; cs_cid = (uint64_t)K; cs_pid = pid; cs_zoneid = 0; };
 translator ipinfo_t < struct sock *K > {
 	ip_ver = K->__sk_common.skc_family == 2 ? 4 : 6;
 	ip_plength = 0;
@@ -213,6 +260,19 @@ translator tcpsinfo_t < struct sock *K > {
 	tcps_laddr = __local[K];
 	tcps_raddr = __remote[K];
 	tcps_state = K->__sk_common.skc_state;
+	tcps_suna = __full[K] == NULL ? 0 : __full[K]->snd_una;
+	tcps_snxt = __full[K] == NULL ? 0 : __full[K]->snd_nxt;
+	tcps_rack = __full[K] == NULL ? 0 : __full[K]->rcv_wup;
+	tcps_rnxt = __full[K] == NULL ? 0 : __full[K]->rcv_nxt;
+	tcps_swnd = __full[K] == NULL ? 0 : __full[K]->snd_wnd;
+	tcps_snd_ws = __full[K] == NULL ? 0 : __full[K]->rx_opt.snd_wscale;
+	tcps_rwnd = __full[K] == NULL ? 0 : __full[K]->rcv_wnd;
+	tcps_rcv_ws = __full[K] == NULL ? 0 : __full[K]->rx_opt.rcv_wscale;
+	tcps_cwnd = __full[K] == NULL ? 0 : __full[K]->snd_cwnd;
+	tcps_cwnd_ssthresh = __full[K] == NULL ? 0 : __full[K]->snd_ssthresh;
+	tcps_rto = __full[K] == NULL ? 0 : __connection[K]->icsk_rto * __tick_ns / 1000000;
+	tcps_mss = __full[K] == NULL ? 0 : __full[K]->mss_cache;
+	tcps_retransmit = 0;
 };
 /* Of state-change: the kernel tells of it before it stores the new state, which is arg2. */
 translator tcpsinfo_t < struct inet_sock *K > {
@@ -223,6 +283,19 @@ translator tcpsinfo_t < struct inet_sock *K > {
 	tcps_laddr = __local[&K->sk];
 	tcps_raddr = __remote[&K->sk];
 	tcps_state = (int32_t)arg2;
+	tcps_suna = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->snd_una;
+	tcps_snxt = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->snd_nxt;
+	tcps_rack = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->rcv_wup;
+	tcps_rnxt = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->rcv_nxt;
+	tcps_swnd = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->snd_wnd;
+	tcps_snd_ws = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->rx_opt.snd_wscale;
+	tcps_rwnd = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->rcv_wnd;
+	tcps_rcv_ws = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->rx_opt.rcv_wscale;
+	tcps_cwnd = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->snd_cwnd;
+	tcps_cwnd_ssthresh = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->snd_ssthresh;
+	tcps_rto = __full[&K->sk] == NULL ? 0 : __connection[&K->sk]->icsk_rto * __tick_ns / 1000000;
+	tcps_mss = __full[&K->sk] == NULL ? 0 : __full[&K->sk]->mss_cache;
+	tcps_retransmit = 0;
 };
 translator tcplsinfo_t < struct inet_sock *K > { tcps_state = (int32_t)arg1; };
 translator tcpinfo_t < struct sock *K > {

@@ -18,6 +18,7 @@ translator psinfo_t < struct task_struct *T > {
 	pr_psargs = T->mm != NULL && T->mm == curthread->mm ? __psargs : stringof(T->comm);
 	pr_dmodel = 2;
 	pr_size = T->mm == NULL ? 0 : T->mm->total_vm * 4;
+	pr_rssize = T->mm == NULL ? 0 : 4 * __rss[(uintptr_t)&T->mm->rss_stat, sizeof (T->mm->rss_stat)];
 	pr_ttydev = T->signal->tty == NULL ? (dev_t)-1 :
 	    (dev_t)(T->signal->tty->driver->major << 20 |
 	    T->signal->tty->driver->minor_start + T->signal->tty->index);

@@ -86,6 +86,11 @@ pub trait TypeSource {
         module: Option<&str>,
         name: &str,
     ) -> Option<(u64, Option<crate::types::TypeId>)>;
+
+    /// Why there are no types at all, if there are none.
+    fn missing(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A program that is loaded and can run.

@@ -150,6 +150,23 @@ impl Value {
         Value::Sym(SymValue { addr, ..sym })
     }
 
+    /// A number that orders values as far as it can tell them apart: where two differ in it, they are in that order.
+    /// Who sorts many has something to compare that needs no look at the values.
+    pub(crate) fn beginning(&self) -> u64 {
+        const FIRST: u32 = 60;
+        let text = |bytes: &[u8]| {
+            let mut first = [0; 8];
+            first.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            u64::from_be_bytes(first)
+        };
+        let (kind, first) = match self {
+            Value::Int { raw, bytes, .. } => (u64::from((*bytes).clamp(1, 8).ilog2()), *raw),
+            Value::Str(bytes) | Value::Bytes(bytes) => (3 + u64::from(self.rank()), text(bytes)),
+            Value::KStack(_) | Value::UStack(_) | Value::Sym(_) => (3 + u64::from(self.rank()), 0),
+        };
+        kind << FIRST | first >> (u64::BITS - FIRST)
+    }
+
     /// Place of the kind in the total order.
     fn rank(&self) -> u8 {
         match self {
@@ -245,6 +262,34 @@ mod tests {
         assert!(Value::string("Z") < Value::string("a"));
         assert!(Value::string([0xff]) > Value::string("z"));
         assert_eq!(Value::string(b"ab\0cd"), Value::string("ab"));
+    }
+
+    #[test]
+    fn beginnings_are_in_order() {
+        let values = [
+            Value::int_of(0xff, 1, true),
+            Value::int_of(0, 2, false),
+            Value::int(7),
+            Value::int(16),
+            Value::int(i64::MAX),
+            Value::int(-1),
+            Value::string(""),
+            Value::string("a"),
+            Value::string("ab"),
+            Value::string("longer than a word"),
+            Value::string("longer than that"),
+            Value::string([0xff; 9]),
+            Value::Bytes(vec![0, 1]),
+            Value::Bytes(vec![0, 1, 0]),
+            Value::KStack(vec![1]),
+            Value::Sym(SymValue { kind: SymKind::Sym, pid: 0, addr: 1 }),
+        ];
+        for pair in values.windows(2) {
+            assert!(pair[0] < pair[1], "{pair:?}");
+            assert!(pair[0].beginning() <= pair[1].beginning(), "{pair:?}");
+        }
+        assert!(values[3].beginning() < values[4].beginning());
+        assert!(values[8].beginning() < values[9].beginning());
     }
 
     struct One;

@@ -9,6 +9,7 @@ mod header;
 mod languages;
 mod libdtrace;
 mod postgres;
+mod processes;
 mod robust;
 mod scripts;
 mod web;
@@ -107,6 +108,7 @@ fn main() -> ExitCode {
         ("languages", languages::TESTS),
         ("libdtrace", libdtrace::TESTS),
         ("postgres", postgres::TESTS),
+        ("processes", processes::TESTS),
         ("robust", robust::TESTS),
         ("scripts", scripts::TESTS),
         ("web", web::TESTS),

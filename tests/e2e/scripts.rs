@@ -52,6 +52,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("rubycalls.d", || {
         language("/usr/bin/ruby", "rubycalls.d", "case.rb", RUBY, &["31 String#swapcase case.rb"])
     }),
+    ("javaflow.d", java),
     ("phpcalls.d", || language("/usr/bin/php", "phpcalls.d", "case.php", PHP, &["31 duo case.php"])),
 ];
 
@@ -60,6 +61,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PYTHON: &str = "def duo(): pass\nfor _ in range(31): duo()\n";
 const PERL: &str = "sub duo { return 1 }\nduo() for 1 .. 31;\n";
 const RUBY: &str = "31.times { \"word\".swapcase }\n";
+const JAVA: &str = "public class Case { static void duo() {}\n\
+    public static void main(String[] a) { for (int i = 0; i < 31; i++) duo(); } }\n";
 const PHP: &str = "<?php function duo() {}\nfor ($i = 0; $i < 31; $i++) duo();\n";
 
 /// A test that needs a provider of the kernel's, which not every kernel has.
@@ -334,6 +337,24 @@ fn mutexwait() -> Result<(), String> {
 
 /// Runs a script on an interpreter that calls `duo` 31 times.
 fn language(needs: &str, script: &str, file: &str, text: &str, wants: &[&str]) -> Result<Outcome, String> {
+    command(needs, script, &format!("{needs} {file}"), file, text, wants)
+}
+
+/// The same of a program that is compiled before: what is printed are its own methods.
+fn java() -> Result<Outcome, String> {
+    let command_line = "/usr/bin/java -XX:+DTraceMethodProbes -cp . Case";
+    command("/usr/bin/javac", "javaflow.d", command_line, "Case.java", JAVA, &["-> Case.duo", "<- Case.duo"])
+}
+
+/// Runs a script over a command in a directory that holds one file.
+fn command(
+    needs: &str,
+    script: &str,
+    command_line: &str,
+    file: &str,
+    text: &str,
+    wants: &[&str],
+) -> Result<Outcome, String> {
     if let Some(why) = no_bpf() {
         return Ok(Outcome::Skipped(why));
     }
@@ -342,8 +363,11 @@ fn language(needs: &str, script: &str, file: &str, text: &str, wants: &[&str]) -
     }
     let scratch = Scratch::new()?;
     scratch.write(file, text)?;
+    if file.ends_with(".java") {
+        run(Command::new(needs).arg(file).current_dir(scratch.path()), LIMIT)?.ok()?;
+    }
     let mut command = Command::new(duotrace()?);
-    command.arg("-s").arg(root().join("scripts/lang").join(script)).arg("-c").arg(format!("{needs} {file}"));
+    command.arg("-s").arg(root().join("scripts/lang").join(script)).arg("-c").arg(command_line);
     let ran = run(command.current_dir(scratch.path()).env("USE_ZEND_DTRACE", "1"), LIMIT)?;
     if ran.code() != 0 && ran.stderr.contains("does not match any probes") {
         return Ok(Outcome::Skipped(format!("this {needs} has no probes")));

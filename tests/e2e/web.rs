@@ -109,7 +109,7 @@ fn perl_die() -> Result<(), String> {
         }
     }
     // They do return.
-    let text = "perl*:::sub-return { @[copyinstr(arg0)] = count(); }";
+    let text = "perl$target:::sub-return { @[copyinstr(arg0)] = count(); }";
     let out = run(
         Command::new(duotrace()?).args(["-qn", text, "-c"]).arg(format!("perl {}", program.display())),
         LIMIT,

@@ -21,7 +21,7 @@
 //! | `after` | a program that starts when the tracer has printed a line |
 //! | `stop` | the signal (INT, TERM, HUP) sent to the tracer when the program of `before` or `after` has ended, or, without one, when it has printed a line |
 //! | `status` | the exit status (0) |
-//! | `needs` | `bpf` (when not given), `nothing` (the front end alone), `functions` (a kernel whose functions can be probed), `no functions` (one whose cannot) |
+//! | `needs` | `bpf` (when not given), `nothing` (the front end alone), `functions` (a kernel whose functions can be probed), `no functions` (one whose cannot), `sessions` (a kernel with uprobe sessions), `no sessions` (one without) |
 //! | `timeout` | in seconds (20) |
 //!
 //! | section | |
@@ -45,7 +45,7 @@ use regex_lite::Regex;
 
 use crate::process::{Running, run, start};
 use crate::programs::{no_programs, program, programs};
-use crate::{Scratch, duotrace, no_bpf, no_functions};
+use crate::{Scratch, duotrace, has_sessions, no_bpf, no_functions};
 
 /// A case as it stands in its file.
 pub struct Case {
@@ -128,6 +128,8 @@ impl Case {
                 Some("the kernel's functions cannot be probed (no kprobes)".into())
             }
             "no functions" if !no_functions() => Some("the kernel's functions can be probed".into()),
+            "sessions" if !has_sessions() => Some("the kernel has no uprobe sessions (needs 6.13)".into()),
+            "no sessions" if has_sessions() => Some("the kernel has uprobe sessions".into()),
             _ => no_bpf(),
         };
         bpf.or(programs)

@@ -100,6 +100,14 @@ pub fn no_bpf() -> Option<String> {
     None
 }
 
+/// Has the kernel uprobe sessions (6.13)?
+pub fn has_sessions() -> bool {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers =
+        text.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(13))
+}
+
 /// Has the kernel no kprobes? Where it has, its functions can be probed in one way or another.
 pub fn no_functions() -> bool {
     !Path::new("/sys/bus/event_source/devices/kprobe").exists()

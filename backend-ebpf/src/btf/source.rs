@@ -1,7 +1,7 @@
 //! The compiler's questions, answered from BTF and /proc/kallsyms.
 
 use super::import::Importer;
-use super::{Btf, DIRECTORY, Entry, Kind, kallsyms, variables};
+use super::{Btf, DIRECTORY, Entry, Kind, VMLINUX, kallsyms, variables};
 use duotrace_core::backend::TypeSource;
 use duotrace_core::types::{TypeId, Types};
 use std::collections::HashMap;
@@ -52,6 +52,11 @@ impl TypeSource for KernelTypes {
     ) -> Option<(u64, Option<TypeId>)> {
         let address = self.address(module, name)?;
         Some((address, self.symbol_type(types, module, name)))
+    }
+
+    fn missing(&self) -> Option<String> {
+        let none = Btf::vmlinux().is_none();
+        none.then(|| format!("this kernel does not tell its types: there is no {VMLINUX}"))
     }
 }
 

@@ -261,6 +261,8 @@ impl Assembler {
         self.len() == 0
     }
 
+    // Emitting is most of what the code generator does: it has to be a call, or a fifth of the program is copies of it.
+    #[inline(never)]
     fn push(&mut self, insn: Insn, fixup: Fixup) {
         let span = self.span;
         if let Some(body) = self.bodies.get_mut(self.current.0 as usize) {
@@ -268,6 +270,7 @@ impl Assembler {
         }
     }
 
+    #[inline(never)]
     fn push_wide(&mut self, pair: [Insn; 2], fixup: Fixup) {
         self.push(pair[0], fixup);
         self.push(pair[1], Fixup::WideTail);
@@ -279,6 +282,7 @@ impl Assembler {
     }
 
     /// A label not placed yet.
+    #[inline(never)]
     pub fn label(&mut self) -> Label {
         let label = Label(self.labels.len() as u32);
         self.labels.push(None);
@@ -286,6 +290,7 @@ impl Assembler {
     }
 
     /// Places a label before the next instruction of the current function.
+    #[inline(never)]
     pub fn bind(&mut self, label: Label) {
         let here = (self.current, self.len());
         match self.labels.get_mut(label.0 as usize) {

@@ -78,16 +78,16 @@ impl Gen<'_> {
         match builtin {
             Builtin::Pid => self.pid(),
             Builtin::Tid => match self.input.target.offsets.pid {
-                Some(offset) => self.task_field(Size::W, offset),
-                None => {
-                    self.asm.call(Helper::GetCurrentPidTgid);
+                Some(offset) if self.input.target.namespace.is_none() => self.task_field(Size::W, offset),
+                _ => {
+                    self.task_numbers();
                     self.emit(Insn::mov32(Reg::R0, Reg::R0));
                 }
             },
             Builtin::Uid | Builtin::Gid if self.group.task.is_some() => {
                 let offsets = self.input.target.offsets;
                 let (Some(cred), Some(uid)) = (offsets.cred, offsets.uid) else {
-                    return self.unsupported(span, "uid of another thread on a kernel without BTF");
+                    return self.without_types(span, "uid of another thread");
                 };
                 self.task_field(Size::DW, cred);
                 self.load_far(Size::W, uid + if builtin == Builtin::Gid { 4 } else { 0 });
@@ -96,7 +96,7 @@ impl Gen<'_> {
                 let offsets = self.input.target.offsets;
                 let wanted = if builtin == Builtin::Euid { offsets.euid } else { offsets.egid };
                 let (Some(cred), Some(wanted)) = (offsets.cred, wanted) else {
-                    return self.unsupported(span, "euid and egid on a kernel without BTF");
+                    return self.without_types(span, "euid and egid");
                 };
                 self.task_field(Size::DW, cred);
                 self.load_far(Size::W, wanted);
@@ -121,17 +121,31 @@ impl Gen<'_> {
             Builtin::Vtimestamp => {
                 let offsets = self.input.target.offsets;
                 let (Some(account), Some(pid)) = (offsets.sum_exec_runtime, offsets.pid) else {
-                    return self.unsupported(span, "vtimestamp on a kernel without BTF");
+                    return self.without_types(span, "vtimestamp");
                 };
                 self.vtimestamp(account, pid)?;
             }
             Builtin::Ppid => {
                 let offsets = self.input.target.offsets;
                 let (Some(parent), Some(tgid)) = (offsets.real_parent, offsets.tgid) else {
-                    return self.unsupported(span, "ppid on a kernel without BTF");
+                    return self.without_types(span, "ppid");
                 };
-                self.task_field(Size::DW, parent);
-                self.load_far(Size::W, tgid);
+                match self.input.target.namespace {
+                    None => {
+                        self.task_field(Size::DW, parent);
+                        self.load_far(Size::W, tgid);
+                    }
+                    Some(_) => {
+                        self.task();
+                        self.asm.mov(Reg::R3, Reg::R0);
+                        self.alu(Alu::Add, Reg::R3, parent.cast_signed());
+                        // Not as a pointer that the verifier knows: a routine takes numbers only.
+                        self.read_small(Helper::ProbeReadKernel, 8);
+                        self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::BUFFER);
+                        self.numbers();
+                        self.alu(Alu::Rsh, Reg::R0, 32);
+                    }
+                }
             }
             Builtin::Epid => self.epid(),
             Builtin::Id => self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::PROBE),
@@ -161,7 +175,7 @@ impl Gen<'_> {
             }
             Builtin::Sid | Builtin::Pgid => {
                 let Some(offsets) = self.input.target.offsets.process else {
-                    return self.unsupported(span, "a session or process group on a kernel without BTF");
+                    return self.without_types(span, "a session or process group");
                 };
                 // <linux/pid_types.h>: PIDTYPE_PGID is 2, PIDTYPE_SID 3.
                 let index = if builtin == Builtin::Pgid { 2 } else { 3 };
@@ -188,7 +202,7 @@ impl Gen<'_> {
     /// The process' arguments as they are in its memory, blanks between them.
     fn process_arguments(&mut self, to: u32, span: Span) -> Res {
         let Some(offsets) = self.input.target.offsets.process else {
-            return self.unsupported(span, "pr_psargs on a kernel without BTF");
+            return self.without_types(span, "pr_psargs");
         };
         self.chase(&[offsets.mm, offsets.arg_start]);
         let start = self.hold()?;
@@ -221,7 +235,7 @@ impl Gen<'_> {
     /// The name of the container: what it calls its host, if it has process numbers of its own; else `global`.
     fn zone_name(&mut self, to: u32, span: Span) -> Res {
         let Some(zone) = self.input.target.offsets.zone else {
-            return self.unsupported(span, "zonename on a kernel without BTF");
+            return self.without_types(span, "zonename");
         };
         let (global, end) = (self.asm.label(), self.asm.label());
         self.chase(&[zone.thread_pid, zone.level]);
@@ -242,7 +256,7 @@ impl Gen<'_> {
     /// The name of the `struct path` at the address in `R0`.
     pub fn path_name(&mut self, to: u32, span: Span) -> Res {
         if self.input.target.offsets.paths.is_none() {
-            return self.unsupported(span, "a path on a kernel without BTF");
+            return self.without_types(span, "a path");
         }
         let mark = self.mark();
         let path = self.hold()?;
@@ -262,7 +276,7 @@ impl Gen<'_> {
         let part = match builtin {
             Builtin::Execname | Builtin::Threadname if self.group.task.is_some() => {
                 let Some(comm) = self.input.target.offsets.comm else {
-                    return self.unsupported(span, "execname of another thread on a kernel without BTF");
+                    return self.without_types(span, "execname of another thread");
                 };
                 self.task_address();
                 self.alu(Alu::Add, Reg::R0, comm as i32);
@@ -278,7 +292,7 @@ impl Gen<'_> {
             Builtin::Psargs => return self.process_arguments(to, span),
             Builtin::Cwd | Builtin::Root => {
                 let Some(offsets) = self.input.target.offsets.paths else {
-                    return self.unsupported(span, "a directory on a kernel without BTF");
+                    return self.without_types(span, "a directory");
                 };
                 self.chase(&[offsets.fs]);
                 let path = if builtin == Builtin::Cwd { offsets.pwd } else { offsets.root };
@@ -342,11 +356,31 @@ impl Gen<'_> {
     /// `R0 =` the process' number.
     pub fn pid(&mut self) {
         match self.input.target.offsets.tgid {
-            Some(offset) => self.task_field(Size::W, offset),
-            None => {
-                self.asm.call(Helper::GetCurrentPidTgid);
+            Some(offset) if self.input.target.namespace.is_none() => self.task_field(Size::W, offset),
+            _ => {
+                self.task_numbers();
                 self.alu(Alu::Rsh, Reg::R0, 32);
             }
+        }
+    }
+
+    /// `R0 =` process number << 32 | thread number of the task whose probe this is.
+    fn task_numbers(&mut self) {
+        let known = self.asm.label();
+        if self.f.keeps_numbers {
+            self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::NUMBERS);
+            self.asm.jump_if(Cond::Ne, Reg::R0, 0, known);
+        }
+        match self.group.task {
+            Some(_) => {
+                self.task_address();
+                self.numbers();
+            }
+            None => self.current(),
+        }
+        if self.f.keeps_numbers {
+            self.asm.store(Size::DW, Reg::R10, slot::NUMBERS, Reg::R0);
+            self.asm.bind(known);
         }
     }
 

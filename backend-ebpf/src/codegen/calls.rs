@@ -101,7 +101,7 @@ impl Gen<'_> {
             (S::Progenyof, [pid]) => {
                 let offsets = self.input.target.offsets;
                 if offsets.real_parent.is_none() || offsets.tgid.is_none() {
-                    return self.unsupported(span, "progenyof() on a kernel without BTF");
+                    return self.without_types(span, "progenyof()");
                 }
                 self.scalar(pid)?;
                 let routine = self.routine(Routine::Progeny);

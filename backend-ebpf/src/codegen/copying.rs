@@ -82,7 +82,7 @@ impl Gen<'_> {
         self.asm.load(Size::DW, Reg::R1, Reg::R10, slot::PROBE);
         self.alu(Alu::Or, Reg::R0, Reg::R1);
         self.frame_store(Size::DW, at + event::PROBE, Reg::R0);
-        self.asm.call(Helper::GetCurrentPidTgid);
+        self.current();
         self.frame_store(Size::DW, at + event::TIMESTAMP, Reg::R0);
         self.alu(Alu::Rsh, Reg::R0, 32);
         self.frame_store(Size::DW, at + event::PID, Reg::R0);

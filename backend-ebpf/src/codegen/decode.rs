@@ -3,7 +3,7 @@
 //! Everything works on words, so that a mapped region can be read without copying it.
 
 use super::layout::{AggLayout, KeyPart, Layout};
-use super::runtime::{ENTRY, HEADS};
+use super::runtime::{ENTRY, SLOTS};
 use duotrace_core::aggregate::AggFunc;
 use duotrace_core::ir::Ty;
 
@@ -28,13 +28,13 @@ pub enum KeyValue<'a> {
 pub fn entries(layout: &Layout, word: impl Fn(usize) -> Option<u64>, mut each: impl FnMut(Entry<'_>)) {
     // Of all entries: there may be a million.
     let (mut key, mut value) = (Vec::new(), Vec::new());
-    let data = (HEADS + layout.buckets * 4) as usize;
+    let data = (SLOTS + layout.table_slots * 4) as usize;
     let Some(taken) = word(0) else { return };
     let end =
         (layout.table_bytes as usize).min(data.saturating_add(usize::try_from(taken).unwrap_or(usize::MAX)));
     let mut at = data;
     while at + ENTRY as usize <= end {
-        let Some(tag) = word(at / 8 + 1) else { return };
+        let Some(tag) = word(at / 8) else { return };
         let (agg, words) = ((tag >> 16) as u32 & 0xffff, (tag & 0xffff) as usize);
         // A tag of nothing: room was taken that did not suffice, at the table's end.
         let Some(def) = layout.aggs.get(agg as usize).filter(|_| words != 0) else { return };
@@ -56,7 +56,7 @@ pub fn entries(layout: &Layout, word: impl Fn(usize) -> Option<u64>, mut each: i
 
 /// How many bytes of a table must be zeroed to empty it.
 pub fn used_bytes(layout: &Layout, taken: u64) -> u32 {
-    let data = HEADS + layout.buckets * 4;
+    let data = SLOTS + layout.table_slots * 4;
     let taken = u32::try_from(taken).unwrap_or(u32::MAX);
     data.saturating_add(taken).min(layout.table_bytes)
 }

@@ -255,8 +255,8 @@ pub struct Layout {
     pub slot_stride: u32,
     /// Bytes of one table of keyed values.
     pub table_bytes: u32,
-    /// Chain heads of a table, a power of two.
-    pub buckets: u32,
+    /// Slots of a table.
+    pub table_slots: u32,
     /// Bytes of drop counters of one CPU.
     pub drop_stride: u32,
     /// First probe-and-clause number of each clause; `epid` counts from here over the clause's probes.
@@ -312,7 +312,7 @@ impl Layout {
             aggs: Vec::new(),
             slot_stride: 0,
             table_bytes: (input.limits.aggsize & !7).clamp(4096, (TABLES / 2 / ncpu).max(4 << 20)),
-            buckets: 0,
+            table_slots: 0,
             drop_stride: 0,
             epids: Vec::new(),
             nspec: input.limits.nspec.min(256),
@@ -330,8 +330,7 @@ impl Layout {
             window_at: 0,
             frame_bytes: 0,
         };
-        // The smallest entry has 32 bytes: a full table of such has two in a chain.
-        plan.buckets = 1 << (plan.table_bytes / 64).max(16).ilog2();
+        plan.table_slots = super::runtime::slots(plan.table_bytes);
         plan.plan_aggregations(input)?;
         plan.drop_stride = round64((drops::AGGREGATIONS + plan.aggs.len() as u32) * 8);
         plan.plan_epids(input);

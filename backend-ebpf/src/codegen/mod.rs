@@ -26,7 +26,9 @@ mod context;
 mod copying;
 mod expr;
 mod fault;
+pub mod forks;
 mod lock;
+pub mod namespace;
 mod place;
 mod prologue;
 mod recipe;
@@ -359,8 +361,9 @@ pub struct ProcessOffsets {
     /// `task->signal`, and in it `pids`.
     pub signal: u32,
     pub pids: u32,
-    /// `pid->numbers[0].nr`.
+    /// `pid->numbers[0].nr`; what a namespace has for an inode.
     pub number: u32,
+    pub inum: u32,
     /// `task->mm`, and in it where the arguments are.
     pub mm: u32,
     pub arg_start: u32,
@@ -412,6 +415,11 @@ pub struct Target {
     pub links_filter: bool,
     /// `session` keeps account of threads at `sched_switch`, for `vtimestamp`.
     pub watches_switches: bool,
+    /// Are programs at system calls called by a function that keeps preemption off (6.13, "tracing/bpf: disable preemption
+    /// in syscall probe")? It has a frame on the stack.
+    pub guards_syscalls: bool,
+    /// Where the numbers of processes are not those of the whole system.
+    pub namespace: Option<namespace::Namespace>,
     /// Offsets of kernel structures.
     pub offsets: KernelOffsets,
 }
@@ -425,6 +433,8 @@ impl Target {
             isa_v4: false,
             links_filter: false,
             watches_switches: false,
+            guards_syscalls: false,
+            namespace: None,
             offsets: KernelOffsets::default(),
         }
     }

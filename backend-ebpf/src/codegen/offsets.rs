@@ -79,6 +79,7 @@ fn process(btf: &Btf) -> Option<ProcessOffsets> {
         signal: at(btf, "task_struct", "signal")?,
         pids: at(btf, "signal_struct", "pids")?,
         number: at(btf, "pid", "numbers")? + at(btf, "upid", "nr")?,
+        inum: at(btf, "pid_namespace", "ns.inum")?,
         mm: at(btf, "task_struct", "mm")?,
         arg_start: at(btf, "mm_struct", "arg_start")?,
         arg_end: at(btf, "mm_struct", "arg_end")?,

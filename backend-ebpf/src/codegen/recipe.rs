@@ -66,7 +66,7 @@ impl Gen<'_> {
             Recipe::Called => self.asm.mov(Reg::R0, 0),
             Recipe::Kept => self.kept(false, lowering.failed),
             Recipe::Tid => {
-                self.asm.call(Helper::GetCurrentPidTgid);
+                self.current();
                 self.emit(Insn::mov32(Reg::R0, Reg::R0));
             }
             Recipe::Thread => self.specific(lowering.failed)?,

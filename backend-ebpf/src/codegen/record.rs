@@ -3,7 +3,7 @@
 use super::Hook;
 use super::args::regs;
 use super::asm::Label;
-use super::context::{Gen, Res, slot};
+use super::context::{ArgMode, Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, drops, event, user_symbol};
 use super::runtime::Routine;
@@ -150,16 +150,19 @@ impl Gen<'_> {
     /// Frames at the top of the kernel's stack that are not the probe's: of its program and of what called that, and the
     /// probed function, for `stack()` begins with its caller.
     pub fn own_frames(&self) -> i32 {
+        // A lone clause is in the entry function, others are functions that it calls.
+        let called = i32::from(self.group.clauses.len() != 1 || self.f.args != ArgMode::Probe);
         match self.group.hook {
             // These begin with the registers that the probe interrupted.
             Hook::PerfEvent | Hook::Uprobe => 0,
             Hook::Kprobe => 1,
             Hook::BtfTracepoint if self.group.task.is_some() => 0,
-            // The entry, the clause, and `bpf_trace_runN` or nothing.
-            Hook::TestRun => 2,
-            Hook::RawTracepoint | Hook::SysEnter | Hook::SysExit | Hook::BtfTracepoint => 3,
+            // The entry, and `bpf_trace_runN` or nothing.
+            Hook::TestRun => 1 + called,
+            Hook::RawTracepoint | Hook::BtfTracepoint => 2 + called,
+            Hook::SysEnter | Hook::SysExit => 2 + called + i32::from(self.input.target.guards_syscalls),
             // The trampoline, the function.
-            Hook::Function => 4,
+            Hook::Function => 3 + called,
         }
     }
 

@@ -9,7 +9,7 @@ mod records;
 use super::*;
 use crate::kernel::privilege::Privileges;
 use crate::kernel::ringbuf::RingBuffer;
-use crate::kernel::{Kind, LoadError, Map, Prog, ProgSpec, cpus, test_run};
+use crate::kernel::{Feature, Features, Kind, LoadError, Map, Prog, ProgSpec, cpus, features, test_run};
 use duotrace_core::aggregate::AggFunc;
 use duotrace_core::diagnostic::SourceMap;
 use duotrace_core::ir::*;
@@ -63,13 +63,19 @@ impl Fired {
 fn target() -> Target {
     Target {
         ncpu: cpus::possible().expect("cpus").len() as u32,
-        global_ctx: true,
-        isa_v4: true,
+        global_ctx: features::release().is_some_and(|release| release >= (6, 8)),
+        isa_v4: FEATURES.with(|features| features.has(Feature::IsaV4)),
         links_filter: false,
         watches_switches: false,
+        guards_syscalls: false,
+        namespace: None,
         offsets: *OFFSETS
             .get_or_init(|| crate::btf::Btf::vmlinux().map(KernelOffsets::from_btf).unwrap_or_default()),
     }
+}
+
+thread_local! {
+    static FEATURES: Features = Features::new();
 }
 
 /// Read once: it is 5 MB.
@@ -77,7 +83,7 @@ static OFFSETS: std::sync::OnceLock<KernelOffsets> = std::sync::OnceLock::new();
 
 fn kind_of(hook: Hook) -> Kind {
     match hook {
-        Hook::Uprobe => Kind::UprobeMulti,
+        Hook::Uprobe => FEATURES.with(Features::uprobe_kind),
         Hook::PerfEvent => Kind::PerfEvent,
         _ => Kind::RawTracepoint,
     }

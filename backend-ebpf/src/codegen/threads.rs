@@ -13,7 +13,7 @@ impl Gen<'_> {
     pub(super) fn specific(&mut self, none: super::asm::Label) -> Res {
         let (Some(pointer), Some(file)) = (self.input.target.offsets.thread_pointer, self.group.looks_at)
         else {
-            return self.unsupported(self.f.span, "a probe that looks at threads on a kernel without BTF");
+            return self.without_types(self.f.span, "a probe that looks at threads");
         };
         let (known, fresh) = (self.asm.label(), self.asm.label());
         self.pid();

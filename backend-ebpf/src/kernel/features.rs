@@ -247,3 +247,10 @@ fn fentry() -> Answer {
 pub fn thread_map_kind(features: &Features) -> MapKind {
     if features.has(Feature::TaskStorage) { MapKind::TaskStorage } else { MapKind::Hash }
 }
+
+/// Major and minor number of the running kernel.
+pub fn release() -> Option<(u32, u32)> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}

@@ -4,8 +4,10 @@ use super::bpf::{self, UprobeMulti};
 use super::perf_event::{self, Counter, Rate};
 use super::{Error, Kind, Prog};
 use std::ffi::CString;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// An attachment. Closing many costs the kernel one grace period each for perf events, one in all for a multi link.
@@ -88,9 +90,61 @@ pub fn attach_uprobes(
     Ok(vec![Link { link, event: None }])
 }
 
-/// As [`attach_uprobes`], but an instruction that the kernel cannot probe does not keep the others from it: gives
+/// As [`attach_uprobes`], but an instruction that cannot be probed does not keep the others from it: gives
 /// how many there were.
 pub fn attach_uprobes_if_possible(
+    prog: &Prog,
+    path: &Path,
+    sites: &[Site],
+    at_return: bool,
+    pid: Option<u32>,
+) -> Result<(Vec<Link>, usize), Error> {
+    let file = File::open(path).ok();
+    let start = |site: &Site| start(file.as_ref(), site.offset);
+    let (calls, sites): (Vec<Site>, Vec<Site>) = sites.iter().partition(|site| is_system_call(start(site)));
+    let mut refused = calls.len();
+    match attach_uprobes(prog, path, &sites, at_return, pid) {
+        Ok(links) => return Ok((links, refused)),
+        Err(error) if error.errno == ENOTSUPP => {}
+        Err(error) => return Err(error),
+    }
+    // To look for one among thousands by halves takes the kernel minutes: those that it mostly is go first.
+    let (odd, plain): (Vec<Site>, Vec<Site>) = sites.iter().partition(|site| has_odd_prefix(start(site)));
+    let mut links = Vec::new();
+    for sites in [plain, odd] {
+        let (more, also) = attach_halves(prog, path, &sites, at_return, pid)?;
+        links.extend(more);
+        refused += also;
+    }
+    Ok((links, refused))
+}
+
+/// The first bytes of an instruction; zeroes where the file cannot be read.
+fn start(file: Option<&File>, offset: u64) -> [u8; 4] {
+    let mut bytes = [0; 4];
+    if let Some(file) = file.filter(|_| cfg!(target_arch = "x86_64")) {
+        // What was not read stays 0.
+        let _ = file.read_at(&mut bytes, offset);
+    }
+    bytes
+}
+
+/// `syscall`, `sysenter`, `int`: the kernel lets the processor step over a copy of the instruction, and the way back from a
+/// system call does not stop until one more has run, which is the next one's copy in a wrong place. If that goes by its own address
+/// (as after the system call in glibc's `brk`), the process dies.
+fn is_system_call(bytes: [u8; 4]) -> bool {
+    matches!(bytes, [0x0f, 0x05 | 0x34, ..] | [0xcd, ..])
+}
+
+/// Does an instruction begin with a prefix that uprobes have no way with: `lock`, or a segment
+/// (arch/x86/kernel/uprobes.c, is_prefix_bad())?
+fn has_odd_prefix(bytes: [u8; 4]) -> bool {
+    const PREFIXES: [u8; 3] = [0x66, 0xf2, 0xf3];
+    const BAD: [u8; 5] = [0x26, 0x2e, 0x36, 0x3e, 0xf0];
+    bytes.iter().find(|byte| !PREFIXES.contains(byte)).is_some_and(|byte| BAD.contains(byte))
+}
+
+fn attach_halves(
     prog: &Prog,
     path: &Path,
     sites: &[Site],
@@ -101,8 +155,8 @@ pub fn attach_uprobes_if_possible(
         Ok(links) => Ok((links, 0)),
         Err(error) if error.errno == ENOTSUPP && sites.len() > 1 => {
             let (left, right) = sites.split_at(sites.len() / 2);
-            let (mut links, mut refused) = attach_uprobes_if_possible(prog, path, left, at_return, pid)?;
-            let (more, also) = attach_uprobes_if_possible(prog, path, right, at_return, pid)?;
+            let (mut links, mut refused) = attach_halves(prog, path, left, at_return, pid)?;
+            let (more, also) = attach_halves(prog, path, right, at_return, pid)?;
             links.extend(more);
             refused += also;
             Ok((links, refused))

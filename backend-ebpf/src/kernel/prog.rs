@@ -213,7 +213,7 @@ fn explain(spec: &ProgSpec<'_>, errno: i32) -> Error {
 }
 
 impl Refusal {
-    fn new(errno: i32, log: String) -> Refusal {
+    fn new(errno: i32, mut log: String) -> Refusal {
         let insn = log.lines().rev().find_map(instruction_index);
         let complaint: Vec<&str> = log
             .lines()
@@ -223,7 +223,11 @@ impl Refusal {
         let from = complaint.len().saturating_sub(2);
         let reason = complaint.get(from..).unwrap_or_default().join("; ");
         let reason = if reason.is_empty() { super::error::errno_text(errno) } else { reason };
-        Refusal { errno, insn, reason, log }
+        let mut from = log.len().saturating_sub(LOG_SIZES[0]);
+        while !log.is_char_boundary(from) {
+            from += 1;
+        }
+        Refusal { errno, insn, reason, log: log.split_off(from) }
     }
 }
 

@@ -19,6 +19,12 @@ fn skipped(test: &str) -> bool {
     true
 }
 
+/// The ways to attach uprobes that this kernel has.
+fn uprobe_kinds() -> impl Iterator<Item = Kind> {
+    let many = Features::new().has(Feature::UprobeMulti).then_some(Kind::UprobeMulti);
+    many.into_iter().chain([Kind::Uprobe])
+}
+
 /// Links, names the maps in order of their ids, and loads.
 fn load(asm: Assembler, kind: Kind, maps: &[&Map]) -> Prog {
     let program = asm.finish().expect("links");

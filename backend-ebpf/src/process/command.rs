@@ -27,7 +27,7 @@ pub enum LaunchError {
     /// The system refused something that is not the command's fault.
     System { what: &'static str, error: String },
     /// It ended before it reached its entry point.
-    Died { program: String },
+    Died { program: String, how: String },
 }
 
 impl fmt::Display for LaunchError {
@@ -40,8 +40,8 @@ impl fmt::Display for LaunchError {
             LaunchError::System { what, error } => {
                 write!(f, "failed to control the command: {what}: {error}")
             }
-            LaunchError::Died { program } => {
-                write!(f, "failed to control \"{program}\": it ended while starting")
+            LaunchError::Died { program, how } => {
+                write!(f, "failed to control \"{program}\": it ended while starting ({how})")
             }
         }
     }

@@ -5,6 +5,7 @@ pub mod command;
 pub mod grab;
 pub mod kallsyms;
 pub mod maps;
+pub mod namespace;
 pub mod passing;
 pub mod pid_provider;
 pub mod symbolize;

@@ -25,6 +25,8 @@ struct Seen {
     began: u64,
     /// Shared with forked children until one of them maps more.
     objects: Rc<Vec<Object>>,
+    /// The process, older than our watch, that it was forked from: all of what that one has mapped, it has too.
+    parent: Option<u32>,
 }
 
 impl Passing {
@@ -32,12 +34,11 @@ impl Passing {
     pub fn note(&mut self, happening: Happening) {
         let Happening { pid, tid, what, .. } = happening;
         match what {
-            What::Exec { .. } if pid == tid => self.begin(pid, Rc::default()),
+            What::Exec { .. } if pid == tid => self.begin(pid, Rc::default(), None),
             What::Fork { parent } if pid == tid && parent != pid => {
-                let objects = self.spaces.get(&parent).map(|seen| Rc::clone(&seen.objects));
-                if let Some(objects) = objects {
-                    self.begin(pid, objects);
-                }
+                let known = self.spaces.get(&parent).map(|seen| (Rc::clone(&seen.objects), seen.parent));
+                let (objects, parent) = known.unwrap_or_else(|| (Rc::default(), Some(parent)));
+                self.begin(pid, objects, parent);
             }
             What::Map { start, len, file_offset, major, minor, inode, path } if inode != 0 => {
                 let id = FileId { dev: libc::makedev(major, minor), ino: inode };
@@ -54,7 +55,7 @@ impl Passing {
                 };
                 // Of one that ran before, this is what came since.
                 if !self.spaces.contains_key(&pid) {
-                    self.begin(pid, Rc::default());
+                    self.begin(pid, Rc::default(), None);
                 }
                 let Some(seen) = self.spaces.get_mut(&pid) else { return };
                 let objects = Rc::make_mut(&mut seen.objects);
@@ -74,13 +75,18 @@ impl Passing {
         }
     }
 
-    fn begin(&mut self, pid: u32, objects: Rc<Vec<Object>>) {
+    fn begin(&mut self, pid: u32, objects: Rc<Vec<Object>>, parent: Option<u32>) {
         self.began += 1;
         if self.spaces.len() >= MOST {
             let limit = self.began.saturating_sub(MOST as u64 / 2);
             self.spaces.retain(|_, seen| seen.began > limit);
         }
-        self.spaces.insert(pid, Seen { began: self.began, objects });
+        self.spaces.insert(pid, Seen { began: self.began, objects, parent });
+    }
+
+    /// The process, older than the watch, whose objects this one has as well.
+    pub fn parent(&self, pid: i32) -> Option<i32> {
+        self.spaces.get(&pid.cast_unsigned())?.parent.map(u32::cast_signed)
     }
 
     /// The objects of a process, as far as it was seen.
@@ -122,6 +128,18 @@ mod tests {
             passing.objects(8).unwrap().iter().map(|object| object.name.as_str()).collect();
         assert_eq!(names, ["5.so", "6.so"]);
         assert!(passing.objects(8).unwrap()[0].is_exe);
+    }
+
+    #[test]
+    fn children_of_an_older_process() {
+        let mut passing = Passing::default();
+        passing.note(happens(8, What::Fork { parent: 7 }));
+        passing.note(happens(8, map(0x9000, 6)));
+        passing.note(happens(9, What::Fork { parent: 8 }));
+        assert_eq!((passing.parent(7), passing.parent(8), passing.parent(9)), (None, Some(7), Some(7)));
+        assert_eq!(passing.objects(9).map(<[Object]>::len), Some(1));
+        passing.note(happens(9, What::Exec { comm: b"x".to_vec() }));
+        assert_eq!((passing.parent(9), passing.objects(9)), (None, None));
     }
 
     #[test]

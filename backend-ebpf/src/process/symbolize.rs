@@ -73,7 +73,16 @@ impl Symbolizer {
 
     /// Adds what the kernel told of a process.
     fn adopt(&mut self, pid: i32) {
-        let Some(objects) = self.passing.objects(pid).map(<[Object]>::to_vec) else { return };
+        let mut objects = self.passing.objects(pid).map(<[Object]>::to_vec).unwrap_or_default();
+        if let Some(parent) = self.passing.parent(pid) {
+            if !self.knows(parent) {
+                self.remember(parent);
+            }
+            objects.extend(self.spaces.get(&parent).iter().flat_map(|space| space.objects.iter().cloned()));
+        }
+        if objects.is_empty() {
+            return;
+        }
         for o in &objects {
             // Another file of that name is not the one that was mapped.
             let open = || Elf::open(&o.path).ok().filter(|elf| elf.id().is_some_and(|id| id.ino == o.id.ino));

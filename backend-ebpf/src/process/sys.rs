@@ -124,6 +124,30 @@ pub(super) fn set_registers(pid: pid_t, mut regs: libc::user_regs_struct) -> io:
     register_set(libc::PTRACE_SETREGSET, pid, &mut regs)
 }
 
+/// Stops a stopped process again, with SIGTRAP, before it executes what is at the address; `None` no longer. Uses its
+/// first debug register (the processor manuals' DR0, enabled by the lowest bit of DR7; kernel: `ptrace_set_debugreg()`).
+#[cfg(target_arch = "x86_64")]
+pub(super) fn watch_execution(pid: pid_t, address: Option<u64>) -> io::Result<()> {
+    let register = |n: usize| std::mem::offset_of!(libc::user, u_debugreg) + n * size_of::<u64>();
+    let poke = |n, value| ptrace(libc::PTRACE_POKEUSER, pid, register(n), value).map(drop);
+    match address {
+        Some(address) => {
+            poke(0, usize::try_from(address).map_err(io::Error::other)?)?;
+            poke(7, 1)
+        }
+        None => {
+            poke(7, 0)?;
+            poke(0, 0)
+        }
+    }
+}
+
+/// Not here.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn watch_execution(_pid: pid_t, _address: Option<u64>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 fn register_set(request: libc::c_uint, pid: pid_t, regs: &mut libc::user_regs_struct) -> io::Result<()> {
     let mut vector = libc::iovec { iov_base: ptr::from_mut(regs).cast(), iov_len: size_of_val(regs) };
     // The general registers.

@@ -33,6 +33,28 @@ fn held_at_exec() {
     assert_eq!(child.wait(10_000), Some(Ended::Exited(0)));
 }
 
+/// What another tracer does to a text page meanwhile stays as it left it: see `tracer::Stop`.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn text_is_not_written_to() {
+    let child = hold("/bin/sleep 30", EvalTime::Main);
+    let smaps = std::fs::read_to_string(format!("/proc/{}/smaps", child.pid())).unwrap();
+    let mut inside = false;
+    let mut seen = 0;
+    for line in smaps.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [_, rights, _, _, _, path] => inside = rights.contains('x') && path.ends_with("sleep"),
+            ["Private_Dirty:", dirty, _] if inside => {
+                seen += 1;
+                assert_eq!(*dirty, "0", "{line}");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(seen, 1, "{smaps}");
+}
+
 #[test]
 fn text_is_restored() {
     let mut child = hold("/bin/sleep 30", EvalTime::Main);

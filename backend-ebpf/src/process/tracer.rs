@@ -49,21 +49,27 @@ fn start(p: &Prepared, when: EvalTime) -> Result<Held, LaunchError> {
     if reading.read_exact(&mut errno).is_ok() {
         return Err(exec_error(&p.program, i32::from_ne_bytes(errno)));
     }
-    let died = || LaunchError::Died { program: p.program.clone() };
-    stopped(pid)?.ok_or_else(died)?;
+    stopped(p, pid)?;
     sys::set_exit_kill(pid).map_err(system("ptrace"))?;
     let pidfd = sys::pidfd_open(pid).map_err(system("pidfd_open"))?;
     if when != EvalTime::Exec {
-        run_to_entry(pid, &died)?;
+        run_to_entry(p, pid)?;
     }
     guard.armed = false;
     Ok(Held { pid, pidfd })
 }
 
-/// Waits for a stop; the signal that caused it, or `None` when the process has ended (and is reaped).
-fn stopped(pid: i32) -> Result<Option<i32>, LaunchError> {
+/// Waits for a stop; the signal that caused it. Fails when the process has ended (and is reaped).
+fn stopped(p: &Prepared, pid: i32) -> Result<i32, LaunchError> {
     let status = sys::wait(pid, libc::__WALL).map_err(system("wait"))?.unwrap_or(0);
-    Ok(libc::WIFSTOPPED(status).then(|| libc::WSTOPSIG(status)))
+    if libc::WIFSTOPPED(status) {
+        return Ok(libc::WSTOPSIG(status));
+    }
+    let how = match libc::WIFSIGNALED(status) {
+        true => format!("signal {}", libc::WTERMSIG(status)),
+        false => format!("status {}", libc::WEXITSTATUS(status)),
+    };
+    Err(LaunchError::Died { program: p.program.clone(), how })
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -90,28 +96,71 @@ mod arch {
 
 /// Runs to the entry point: by then the dynamic linker has mapped the libraries and run nothing of them
 /// but its own start.
-fn run_to_entry(pid: i32, died: &dyn Fn() -> LaunchError) -> Result<(), LaunchError> {
+fn run_to_entry(p: &Prepared, pid: i32) -> Result<(), LaunchError> {
     let bad = system("reading its entry point");
     let entry = entry_point(pid).ok_or_else(|| bad(io::ErrorKind::InvalidData.into()))?;
-    let memory = File::options().read(true).write(true).open(format!("/proc/{pid}/mem")).map_err(&bad)?;
-    let mut saved = [0; 4];
-    let saved = saved.get_mut(..arch::BREAKPOINT.len()).unwrap_or_default();
-    memory.read_exact_at(saved, entry).map_err(&bad)?;
-    memory.write_all_at(arch::BREAKPOINT, entry).map_err(system("planting a breakpoint"))?;
+    let stop = Stop::plant(pid, entry)?;
     let mut signal = 0;
     loop {
         sys::cont(pid, signal).map_err(system("ptrace"))?;
-        signal = stopped(pid)?.ok_or_else(died)?;
+        signal = stopped(p, pid)?;
         if signal != libc::SIGTRAP {
             continue; // the signal is the command's own: deliver it
         }
         let mut regs = sys::registers(pid).map_err(system("reading registers"))?;
-        if *arch::pc(&mut regs) == entry.wrapping_add(arch::PC_ADVANCE) {
-            memory.write_all_at(saved, entry).map_err(system("removing a breakpoint"))?;
-            *arch::pc(&mut regs) = entry;
-            return sys::set_registers(pid, regs).map_err(system("writing registers"));
+        if *arch::pc(&mut regs) == stop.pc() {
+            return stop.remove(regs);
         }
         // An exec by the program itself cannot happen before its entry point; any other trap is its own.
+    }
+}
+
+/// What stops a command at its entry point.
+enum Stop {
+    /// A debug register: the command's memory stays as it is. A probe of somebody's may stand at the entry point, and
+    /// may be taken away just now, by us from the run before or by another tracer: what is written there then would be
+    /// lost, or, worse, written back when the probe is no more.
+    Register { pid: i32, entry: u64 },
+    /// An instruction, where there is no such register to be had.
+    Instruction { pid: i32, entry: u64, memory: File, saved: [u8; 4] },
+}
+
+impl Stop {
+    fn plant(pid: i32, entry: u64) -> Result<Stop, LaunchError> {
+        if sys::watch_execution(pid, Some(entry)).is_ok() {
+            return Ok(Stop::Register { pid, entry });
+        }
+        let bad = system("planting a breakpoint");
+        let memory = File::options().read(true).write(true).open(format!("/proc/{pid}/mem")).map_err(&bad)?;
+        let mut saved = [0; 4];
+        memory.read_exact_at(Self::replaced(&mut saved), entry).map_err(&bad)?;
+        memory.write_all_at(arch::BREAKPOINT, entry).map_err(&bad)?;
+        Ok(Stop::Instruction { pid, entry, memory, saved })
+    }
+
+    fn replaced(saved: &mut [u8; 4]) -> &mut [u8] {
+        saved.get_mut(..arch::BREAKPOINT.len()).unwrap_or_default()
+    }
+
+    /// Where the command is when it has stopped.
+    fn pc(&self) -> u64 {
+        match self {
+            Stop::Register { entry, .. } => *entry,
+            Stop::Instruction { entry, .. } => entry.wrapping_add(arch::PC_ADVANCE),
+        }
+    }
+
+    /// Leaves the command at its entry point with nothing of ours.
+    fn remove(self, mut regs: libc::user_regs_struct) -> Result<(), LaunchError> {
+        let bad = system("removing a breakpoint");
+        match self {
+            Stop::Register { pid, .. } => sys::watch_execution(pid, None).map_err(bad),
+            Stop::Instruction { pid, entry, memory, mut saved } => {
+                memory.write_all_at(Self::replaced(&mut saved), entry).map_err(bad)?;
+                *arch::pc(&mut regs) = entry;
+                sys::set_registers(pid, regs).map_err(system("writing registers"))
+            }
+        }
     }
 }
 

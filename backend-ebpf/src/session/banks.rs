@@ -140,21 +140,33 @@ impl Banks {
         let used = decode::used_bytes(layout, taken) as usize;
         let table = tables.map(base, used).map_err(system)?;
         let (defs, waiting) = (&self.defs, &mut self.waiting);
-        let (mut key, mut done) = (Key::new(), Ok(()));
+        let mut batches: Vec<Batch> = defs.iter().map(|_| Batch::default()).collect();
+        let mut done = Ok(());
+        let mut flush = |index: usize, batch: &mut Batch| {
+            let into = if index == wanted.index { Some(&mut *wanted.into) } else { waiting.get_mut(index) };
+            if let Some(Err(error)) = into.map(|into| into.merge_many(&mut batch.keys, &batch.words)) {
+                done = Err(refused(error));
+            }
+            batch.keys.clear();
+            batch.words.clear();
+            batch.len = 0;
+        };
         decode::entries(
             layout,
             |n| table.load(n * 8),
             |entry| {
                 let index = entry.agg as usize;
-                let (Some(plan), Some(def), Some(waiting)) =
-                    (layout.aggs.get(index), defs.get(index), waiting.get_mut(index))
+                let (Some(plan), Some(def), Some(batch)) =
+                    (layout.aggs.get(index), defs.get(index), batches.get_mut(index))
                 else {
                     return;
                 };
-                key.clear();
-                key.resize(def.key.len(), Value::uint(0));
+                let start = batch.keys.len();
+                batch.keys.resize(start + def.key.len(), Value::uint(0));
                 let part = |part: usize, words| {
-                    let (Some(slot), Some(ty)) = (key.get_mut(part), def.key.get(part)) else { return };
+                    let (Some(slot), Some(ty)) = (batch.keys.get_mut(start + part), def.key.get(part)) else {
+                        return;
+                    };
                     let value = values::value(*ty, words);
                     if let Some(pid) = values::process(&value) {
                         symbols.remember(pid);
@@ -162,14 +174,17 @@ impl Banks {
                     *slot = value.canonical(symbols);
                 };
                 if decode::decode_key(plan, entry.key, part).is_none() {
+                    batch.keys.truncate(start);
                     return;
                 }
-                let into = if index == wanted.index { &mut *wanted.into } else { waiting };
-                if let Err(error) = into.merge(&mut key, entry.value) {
-                    done = Err(refused(error));
+                batch.words.extend_from_slice(entry.value);
+                batch.len += 1;
+                if batch.len == BATCH {
+                    flush(index, batch);
                 }
             },
         );
+        batches.iter_mut().enumerate().for_each(|(index, batch)| flush(index, batch));
         table.zero(0, used);
         done
     }
@@ -182,6 +197,17 @@ fn nothing(def: &AggregationDef) -> Aggregation {
 
 fn refused(error: AggError) -> BackendError {
     BackendError::new(error.to_string())
+}
+
+/// Entries that are merged together.
+const BATCH: usize = 64;
+
+/// Entries of one aggregation that were read and not merged yet.
+#[derive(Debug, Default)]
+struct Batch {
+    len: usize,
+    keys: Key,
+    words: Vec<i64>,
 }
 
 /// The aggregation that is asked for: its values need not wait. A million keys are not kept twice.

@@ -10,11 +10,13 @@
 use super::system;
 use crate::codegen::asm::{Arg, Assembler, Linkage, MapId};
 use crate::codegen::insn::{Alu, Cond, Helper, Insn, Reg, Size};
+use crate::codegen::namespace::{Namespace, current};
 use crate::kernel::leave::leave;
 use crate::kernel::link::{self, Link, Site};
 use crate::kernel::map::MappedArray;
 use crate::kernel::ringbuf::RingBuffer;
 use crate::kernel::{Features, LoadError, Map, MapKind, MapSpec, Prog, ProgSpec};
+use crate::process::namespace::own;
 use crate::symbols::elf::{Elf, FileId};
 use duotrace_core::backend::BackendError;
 use std::collections::{BTreeSet, HashSet};
@@ -85,7 +87,7 @@ impl Gate {
         let knocks = Map::create(MapSpec::ringbuf("knocks", 1 << 14)).map_err(system)?;
         let words =
             Map::create(MapSpec::array(MapKind::MmapArray, "gate", word::BYTES, 1)).map_err(system)?;
-        let code = program().finish().map_err(|error| BackendError::new(format!("gate: {error:?}")))?;
+        let code = program(own()).finish().map_err(|error| BackendError::new(format!("gate: {error:?}")))?;
         let fd_of = |id: MapId| match id {
             KNOCKS => Some(knocks.raw_fd()),
             WORDS => Some(words.raw_fd()),
@@ -189,7 +191,7 @@ fn place(elf: &Elf) -> Option<(u64, u64)> {
 }
 
 /// The program; its cookie is the distance of `r_state` from the probed instruction, or 0.
-fn program() -> Assembler {
+fn program(whose: Option<Namespace>) -> Assembler {
     const STATE: i16 = -8;
     /// What the loop needs: the stack pointer, and when it began.
     const STACK: i16 = -16;
@@ -199,7 +201,7 @@ fn program() -> Assembler {
     let spin = asm.declare("gate_spin", Linkage::Static, &[Arg::Scalar, Arg::Scalar]);
     let (out, consistent) = (asm.label(), asm.label());
     asm.mov(Reg::R6, Reg::R1);
-    asm.call(Helper::GetCurrentPidTgid);
+    current(&mut asm, whose, STATE);
     asm.mov(Reg::R7, Reg::R0);
     asm.emit(Insn::alu64(Alu::Rsh, Reg::R7, 32));
     asm.load_map_value(Reg::R1, WORDS, word::OURS as i32);
@@ -263,7 +265,7 @@ fn program() -> Assembler {
     asm.jump_if(Cond::Lt, Reg::R0, Reg::R1, go_on);
     // Nobody came: the next shall not wait for them either, until somebody attends again.
     asm.emit(Insn::st(Size::DW, Reg::R7, 0, 0));
-    asm.call(Helper::GetCurrentPidTgid);
+    current(&mut asm, whose, STATE);
     asm.emit(Insn::alu64(Alu::Rsh, Reg::R0, 32));
     asm.emit(Insn::alu64(Alu::Add, Reg::R0, LATE));
     asm.store(Size::DW, Reg::R10, -8, Reg::R0);

@@ -5,7 +5,8 @@ use super::system;
 use crate::btf::{self, Btf};
 use crate::codegen::layout;
 use crate::codegen::{Hook, Image, KernelOffsets, Limits, MapDef, ReturnOffsets, SiteGroup, Target};
-use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus};
+use crate::kernel::{Feature, Features, Kind, LoadError as ProgError, Map, Prog, ProgSpec, cpus, features};
+use crate::process::namespace;
 use duotrace_core::backend::{BackendError, LoadError};
 use duotrace_core::diagnostic::{Diag, Span, Tag};
 use duotrace_core::ir::{Program, Ty, Variable};
@@ -32,23 +33,18 @@ pub fn target(program: &Program, groups: &[SiteGroup], features: &Features) -> R
     }
     Ok(Target {
         ncpu,
-        global_ctx: release().is_some_and(|release| release >= (6, 8)),
+        global_ctx: features::release().is_some_and(|release| release >= (6, 8)),
         isa_v4: features.has(Feature::IsaV4),
         // Before, they looked at the thread rather than the process (46ba0e49b642 "bpf: fix multi-uprobe PID filtering
         // logic"); asked for only where a uprobe wants it.
-        links_filter: release().is_some_and(|release| release >= (6, 10))
+        links_filter: features::release().is_some_and(|release| release >= (6, 10))
             && groups.iter().any(|group| group.hook == Hook::Uprobe)
             && features.has(Feature::UprobeMulti),
+        guards_syscalls: features::release().is_some_and(|release| release >= (6, 13)),
+        namespace: namespace::own(),
         watches_switches: offsets.pid.is_some() && features.has(Feature::TaskStorage),
         offsets,
     })
-}
-
-/// Major and minor number of the running kernel.
-fn release() -> Option<(u32, u32)> {
-    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit());
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// Bytes of the ring of a script that makes no records: faults go through it.

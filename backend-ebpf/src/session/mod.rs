@@ -7,6 +7,7 @@
 mod banks;
 mod copyout;
 mod cost;
+mod forks;
 mod gate;
 mod later;
 mod load;
@@ -20,6 +21,7 @@ mod sys;
 mod tables;
 mod threads;
 mod values;
+mod watcher;
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +59,8 @@ pub struct Ebpf {
     registry: Registry,
     types: KernelTypes,
     features: Rc<Features>,
+    /// What the D library must know of this machine, in D.
+    machine: String,
 }
 
 impl Ebpf {
@@ -65,7 +69,8 @@ impl Ebpf {
         let finder = VirtualProviders::new(config.virtual_providers.clone());
         let mut registry = Registry::default();
         registry.scanner = Scanner::with(Rc::new(finder));
-        Ebpf { config, registry, types: KernelTypes::default(), features: Rc::new(Features::new()) }
+        let machine = format!("inline int64_t __tick_ns = {};\n", sys::tick());
+        Ebpf { config, registry, types: KernelTypes::default(), features: Rc::new(Features::new()), machine }
     }
 }
 
@@ -87,7 +92,8 @@ impl Backend for Ebpf {
     }
 
     fn library(&self) -> Vec<LibraryPart<'_>> {
-        crate::provider::LIBRARY.to_vec()
+        let machine = LibraryPart { words: "__tick_ns", text: &self.machine };
+        std::iter::once(machine).chain(crate::provider::LIBRARY.iter().copied()).collect()
     }
 
     fn load(&mut self, program: &Program, options: &Options) -> Result<Box<dyn Session>, LoadError> {

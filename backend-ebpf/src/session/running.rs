@@ -1,39 +1,40 @@
 //! A script that is loaded: start, poll, snapshots, stop.
 
+mod deliver;
+
 use super::banks::Banks;
-use super::copyout::{self, Write};
 use super::cost::{self, Costs};
 use super::later::Later;
 use super::load::{self, Maps};
 use super::losses::Losses;
 use super::plan::{Attach, Plan, Ticks};
 use super::returns::Returns;
-use super::switches::Switches;
 use super::symbols::SessionSymbols;
 use super::tables::Tables;
 use super::threads::Threads;
-use super::{EbpfConfig, sys, system, values};
-use crate::codegen::layout::{self, control, event};
+use super::watcher::Watcher;
+use super::{EbpfConfig, forks, switches, sys, system, values};
+use crate::codegen::layout::{self, control};
 use crate::codegen::{Image, Input, compile, listing};
 use crate::kernel::leave::leave;
 use crate::kernel::link::{self, Link};
 use crate::kernel::map::MappedArray;
 use crate::kernel::ringbuf::RingBuffer;
 use crate::kernel::{Features, Kind, Prog, cpus, rcu, test_run};
-use crate::process::child::{Child, Ended};
+use crate::process::child::Child;
 use crate::process::grab::Grab;
+use crate::process::maps;
 use crate::process::usdt_scan::Scanner;
 use crate::provider::shelf::Shelf;
 use crate::provider::{How, Known};
 use duotrace_core::aggregate::Aggregation;
-use duotrace_core::backend::{BackendError, Event, FaultEvent, LoadError, Session, Sink};
+use duotrace_core::backend::{BackendError, Event, LoadError, Session, Sink};
 use duotrace_core::diagnostic::SourceMap;
-use duotrace_core::ir::{ActionKind, AggId, ClauseId, Program};
-use duotrace_core::options::Options;
+use duotrace_core::ir::{AggId, ClauseId, Program};
+use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::{Probe, ProbeId};
 use duotrace_core::record::Symbols;
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,9 @@ use std::time::{Duration, Instant};
 const SLICE: Duration = Duration::from_millis(40);
 /// The same while records come.
 const BUSY_SLICE: Duration = Duration::from_millis(5);
+
+/// Of so many processes that have the script's probes the code is looked at before anything fires.
+const KNOWN_AT_START: usize = 64;
 
 /// How far a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +60,8 @@ enum State {
 pub struct Running {
     // Links go first, so that nothing fires into what is torn down.
     links: Vec<(usize, Link)>,
-    switches: Option<Switches>,
+    switches: Option<Watcher>,
+    forks: Vec<Watcher>,
     pub(super) program: Program,
     pub(super) plan: Plan,
     pub(super) image: Image,
@@ -186,6 +191,7 @@ impl Running {
         Ok(Running {
             links: Vec::new(),
             switches: None,
+            forks: Vec::new(),
             task_pid,
             program: program.clone(),
             more: vec![0; program.clauses.len()],
@@ -197,7 +203,7 @@ impl Running {
             features: Rc::clone(features),
             options: options.clone(),
             control,
-            losses: Losses::new(drops),
+            losses: Losses::new(drops, Duration::from_nanos(options.number(opt::STATUSRATE))),
             ring,
             banks,
             symbols: SessionSymbols::default(),
@@ -221,7 +227,7 @@ impl Running {
     /// Attaches the programs of groups from a number on; timers only if asked, for they start last.
     pub(super) fn attach(&mut self, from: usize, timers: bool) -> Result<(), BackendError> {
         if self.switches.is_none() {
-            self.switches = Switches::start(&self.maps, self.task_pid)?;
+            self.switches = switches::start(&self.maps, self.task_pid)?;
         }
         for (group, (prog, attach)) in self.progs.iter().zip(&self.plan.attach).enumerate().skip(from) {
             let mut keep = |link: Link| self.links.push((group, link));
@@ -279,7 +285,11 @@ impl Running {
                             }
                             // The process has ended meanwhile, perhaps with its files: nothing fires there any more.
                             Err(error) if matches!(error.errno, libc::ESRCH | libc::ENOENT) => {
-                                let gone = |pid: u32| !std::path::Path::new(&format!("/proc/{pid}")).exists();
+                                // One that nobody has waited for yet has no memory any more.
+                                let gone = |pid: u32| {
+                                    maps::read(pid.cast_signed()).is_ok_and(|maps| maps.is_empty())
+                                        || !std::path::Path::new(&format!("/proc/{pid}")).exists()
+                                };
                                 if !pid.is_none_or(gone) {
                                     return Err(system(error));
                                 }
@@ -317,148 +327,26 @@ impl Running {
         self.control.store(control::ARMED as usize, others | u64::from(on));
     }
 
-    /// Hands over what is in the ring and in the counters.
-    fn deliver(&mut self, sink: &mut dyn Sink) {
-        self.banks.outdate();
-        self.note_processes(sink);
-        let mut writes = Vec::new();
-        self.drain(sink, &mut writes);
-        if !writes.is_empty() {
-            copyout::wait(&writes);
-            // The rest of what the same firings want written.
-            self.drain(sink, &mut writes);
-            copyout::perform(writes).into_iter().for_each(|fault| sink.event(Event::Fault(fault)));
-        }
-        self.losses.deliver(&self.image.layout, sink);
-    }
-
-    /// Hands over what is in the ring; what is to be written to processes goes to `writes`.
-    fn drain(&mut self, sink: &mut dyn Sink, writes: &mut Vec<Write>) {
-        let (program, symbols) = (&self.program, &self.symbols);
-        let (user_addresses, exit_seen) = (self.user_addresses, &mut self.exit_seen);
-        self.ring.drain(|bytes| {
-            let header = Header(bytes);
-            let pid = header.half(event::PID);
-            if user_addresses {
-                symbols.remember(pid);
+    /// Takes down what names addresses and walks stacks of the processes that will fire, as far as they are known now: each
+    /// may be gone when its first record is read.
+    fn know_processes(&mut self) {
+        let known = |id: &ProbeId| match self.known.get((id.0 as usize).checked_sub(1)?)?.how {
+            How::Pid { pid, .. } | How::Usdt { pid, .. } => Some(pid),
+            _ => None,
+        };
+        let enablings = self.program.clauses.iter().flat_map(|clause| &clause.probes);
+        let enabled: BTreeSet<u32> =
+            enablings.flat_map(|enabling| &enabling.probes).filter_map(known).collect();
+        let targets = self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid));
+        let mut pids: BTreeSet<u32> = targets.map(i32::cast_unsigned).collect();
+        pids.extend(enabled.into_iter().take(KNOWN_AT_START));
+        for pid in pids {
+            if self.names_users {
+                self.symbols.remember(pid);
             }
-            let Some(data) = bytes.get(event::HEADER as usize..) else { return };
-            let clause = ClauseId(header.half(event::CLAUSE));
-            let (probe, cpu) = (ProbeId(header.half(event::PROBE)), header.half(event::CPU));
-            match header.half(event::KIND) {
-                event::RECORD => {
-                    let timestamp = header.word(event::TIMESTAMP);
-                    *exit_seen |= exits(program, clause);
-                    sink.event(Event::Record { probe, provider_pid: pid, clause, cpu, timestamp, data });
-                }
-                event::FAULT => {
-                    let body = Header(data);
-                    sink.event(Event::Fault(FaultEvent {
-                        probe,
-                        clause,
-                        cpu,
-                        action: body.half(0),
-                        offset: body.half(4),
-                        fault: body.half(8),
-                        address: body.word(16),
-                    }));
-                }
-                event::WRITE => {
-                    let (body, thread) = (Header(data), header.word(event::TIMESTAMP));
-                    let bytes = data.get(event::WRITE_HEAD as usize..).unwrap_or(&[]);
-                    let size =
-                        usize::try_from(body.word(8)).map_or(bytes.len(), |size| size.min(bytes.len()));
-                    writes.push(Write {
-                        pid: pid.cast_signed(),
-                        tid: (thread as u32).cast_signed(),
-                        address: body.word(0),
-                        bytes: bytes.get(..size).unwrap_or(bytes).to_vec(),
-                        fault: FaultEvent { probe, clause, cpu, action: 0, offset: 0, fault: 0, address: 0 },
-                    });
-                }
-                _ => {}
+            if let Some(tables) = &mut self.tables {
+                tables.add(pid.cast_signed(), &self.maps);
             }
-        });
-    }
-
-    /// Reports processes that have ended; their last records come before that. Says whether there were any.
-    fn deliver_ends(&mut self, sink: &mut dyn Sink) -> bool {
-        let mut ends = Vec::new();
-        for child in &mut self.children {
-            let pid = child.pid().cast_unsigned();
-            if !self.ended.contains(&pid)
-                && let Some(ended) = child.try_wait()
-            {
-                let status = match ended {
-                    Ended::Exited(status) => Some(status << 8),
-                    Ended::Signalled(signal) => Some(signal),
-                    Ended::Unknown => None,
-                };
-                ends.push((pid, status));
-            }
-        }
-        for grab in &self.grabs {
-            let pid = grab.pid().cast_unsigned();
-            if !self.ended.contains(&pid) && grab.has_ended() {
-                ends.push((pid, None));
-            }
-        }
-        if ends.is_empty() {
-            return false;
-        }
-        self.deliver(sink);
-        for (pid, status) in ends {
-            self.ended.push(pid);
-            sink.event(Event::TargetExited { pid, status });
-        }
-        true
-    }
-
-    /// Waits for something to happen: `Ok(true)` when a signal came.
-    fn wait(&self, timeout: Duration) -> Result<bool, BackendError> {
-        // A ring that holds records is readable at once and would keep us from waiting.
-        let busy = self.ring.pending() > 0;
-        let timeout = if busy { timeout.min(BUSY_SLICE) } else { timeout };
-        let mut fds: Vec<BorrowedFd<'_>> = Vec::new();
-        if !busy {
-            fds.push(self.ring.as_fd());
-        }
-        let running = |pid: i32| !self.ended.contains(&pid.cast_unsigned());
-        fds.extend(self.children.iter().filter(|child| running(child.pid())).map(Child::pidfd));
-        fds.extend(self.grabs.iter().filter(|grab| running(grab.pid())).map(Grab::pidfd));
-        fds.extend(self.later.iter().flat_map(Later::fds));
-        fds.extend(self.threads.iter().map(Threads::fd));
-        fds.extend(self.tables.iter().flat_map(|_| self.symbols.fds()));
-        self.attend(true);
-        let polled = sys::poll(&fds, timeout);
-        self.attend(false);
-        match polled {
-            Ok(_) => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
-            Err(error) => Err(BackendError::new(format!("poll: {error}"))),
-        }
-    }
-
-    /// Tells the gate whether we are there to open it.
-    fn attend(&self, attending: bool) {
-        if let Some(later) = &self.later {
-            later.attend(attending);
-        }
-    }
-
-    /// Keeps what names addresses and walks stacks up to date with the processes.
-    fn note_processes(&mut self, sink: &mut dyn Sink) {
-        if let Some(threads) = &mut self.threads {
-            threads.look(&self.maps);
-            threads.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
-        }
-        let mapped = self.symbols.note();
-        if let Some(tables) = &mut self.tables {
-            for pid in tables.look(&mapped, &self.maps) {
-                // Its frames will want names, perhaps when it is gone.
-                self.symbols.remember(pid.cast_unsigned());
-            }
-            tables.notes().into_iter().for_each(|note| sink.event(Event::Warning(note)));
         }
     }
 
@@ -486,12 +374,6 @@ impl Running {
     }
 }
 
-/// Does a clause call `exit()`?
-fn exits(program: &Program, clause: ClauseId) -> bool {
-    let clause = program.clauses.get(clause.0 as usize);
-    clause.is_some_and(|clause| clause.record.actions.iter().any(|action| action.kind == ActionKind::Exit))
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
         // Nothing fires any more: who waits for the end need not wait for the kernel to be sure of that.
@@ -509,21 +391,18 @@ impl Session for Running {
             later.start(&self.features)?;
         }
         self.attach(0, false)?;
+        self.forks = forks::start(&self.maps);
         self.control.store(control::WALL as usize, sys::wall_offset().cast_unsigned());
         if self.names_users {
             self.symbols.watch();
         }
-        for pid in self.children.iter().map(Child::pid).chain(self.grabs.iter().map(Grab::pid)) {
-            if self.names_users {
-                self.symbols.remember(pid.cast_unsigned());
-            }
-            if let Some(tables) = &mut self.tables {
-                tables.add(pid, &self.maps);
-            }
-        }
+        self.know_processes();
         if self.refused > 0 {
             let count = std::mem::take(&mut self.refused);
-            let text = format!("{count} instructions cannot be probed on this kernel: they are left out");
+            let text = match count {
+                1 => "1 instruction cannot be probed on this kernel: it is left out".to_owned(),
+                _ => format!("{count} instructions cannot be probed on this kernel: they are left out"),
+            };
             sink.event(Event::Warning(text));
         }
         if let Some(threads) = &mut self.threads {
@@ -630,20 +509,5 @@ impl Session for Running {
             names.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
         };
         Some(listing::listing(&self.image, sources, &clauses))
-    }
-}
-
-/// Fields of an event by byte offset; 0 where there is none.
-struct Header<'a>(&'a [u8]);
-
-impl Header<'_> {
-    fn half(&self, at: u32) -> u32 {
-        let at = at as usize;
-        self.0.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_ne_bytes)
-    }
-
-    fn word(&self, at: u32) -> u64 {
-        let at = at as usize;
-        self.0.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_ne_bytes)
     }
 }

@@ -40,12 +40,27 @@ pub fn monotonic() -> u64 {
     clock(libc::CLOCK_MONOTONIC).cast_unsigned()
 }
 
+/// Nanoseconds between two ticks of the kernel's timer: the coarse clock moves at them (kernel/time/posix-timers.c).
+pub fn tick() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` may be written.
+    unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    time.tv_nsec.max(1)
+}
+
 /// Raises the limit of open files as far as allowed: on kernels without multi links every site needs two.
 pub fn raise_file_limit() {
+    // Whoever may trace may mostly raise the hard limit as well, to fs.nr_open.
+    const MOST: libc::rlim_t = 1 << 20;
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` may be written, then read.
+    // SAFETY: `limit` may be written, and limits are only read where they are set.
     unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
+            return;
+        }
+        let most = limit.rlim_max.max(MOST);
+        let raised = libc::rlimit { rlim_cur: most, rlim_max: most };
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) != 0 && limit.rlim_cur < limit.rlim_max {
             limit.rlim_cur = limit.rlim_max;
             libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
         }

@@ -1,24 +1,29 @@
 //! Frame tables for the kernel side: which objects each traced process has, and the rows of each object.
 //!
-//! The processes of `-c` and `-p` get theirs before anything fires. Others are asked for by the programs themselves, when
-//! a stack is wanted of a process that has none: its first stacks are those of the frame pointers.
+//! The processes of `-c` and `-p` get theirs before anything fires, forked ones with their parent's (`codegen::forks`).
+//! Others are asked for by the programs themselves, when a stack is wanted of a process that has none: its first stacks,
+//! until we have looked at it, are those of the frame pointers.
 
 use super::load::Maps;
 use super::system;
 use crate::codegen::layout::{self, unwind};
 use crate::kernel::map::ArrayParts;
 use crate::kernel::ringbuf::RingBuffer;
-use crate::process::maps;
+use crate::process::{self, maps};
 use crate::symbols::elf::{Elf, FileId};
 use crate::symbols::frames;
 use duotrace_core::backend::BackendError;
 use std::collections::{BTreeSet, HashMap};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 /// How long a process's objects are taken for current.
 const FRESH: Duration = Duration::from_secs(1);
 /// New processes of one look at most: the others ask again.
 const AT_ONCE: usize = 16;
+
+/// Bytes of code that are in every library, for its start and end (crtstuff.c of GCC).
+const NO_CODE: u64 = 256;
 
 /// An object's rows in the kernel's table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +34,11 @@ struct Rows {
 
 /// Code of a process: from where to where, its load bias, its rows.
 type Range = (u64, u64, u64, Rows);
+
+/// A process as the kernel side knows it.
+fn key(pid: i32) -> [u8; 8] {
+    u64::from(pid.cast_unsigned()).to_ne_bytes()
+}
 
 /// What is known of a process.
 #[derive(Debug)]
@@ -103,7 +113,7 @@ impl Tables {
             value.resize(value.len() + unwind::OBJECT as usize - 8, 0);
         }
         // Without an entry the frame pointers are followed, as before.
-        let _ = processes.update(&u64::from(pid.cast_unsigned()).to_ne_bytes(), &value);
+        let _ = processes.update(&key(pid), &value);
         self.seen.insert(pid, Seen { at: Instant::now(), ranges, version });
     }
 
@@ -121,7 +131,7 @@ impl Tables {
         let rows = if fits { Rows { first: self.next, count: made.len() as u32 } } else { none };
         if rows.count == 0 {
             // A file of data only is no part of any stack.
-            if elf.section(".text").is_none_or(|text| text.size > 16) {
+            if elf.section(".text").is_none_or(|text| text.size > NO_CODE) {
                 let why = if made.is_empty() { "has no frame tables" } else { "has too many frame tables" };
                 self.short.push(format!("{} {why}: its user stacks may be short", object.name));
             }
@@ -143,7 +153,7 @@ impl Tables {
 
     /// Makes the tables that were asked for since, and those of known processes that have mapped more.
     /// Gives the processes whose tables were made.
-    pub fn look(&mut self, mapped: &BTreeSet<i32>, maps: &Maps) -> Vec<i32> {
+    pub fn look(&mut self, mapped: &BTreeSet<i32>, maps: &Maps) -> BTreeSet<i32> {
         let mut asked = BTreeSet::new();
         self.strangers.drain(|record| {
             let pid = record.get(..4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
@@ -155,11 +165,33 @@ impl Tables {
         if self.seen.len() > 16 * unwind::PROCESSES as usize {
             self.seen.retain(|_, seen| fresh(seen));
         }
-        let known: Vec<i32> = mapped.iter().copied().filter(|pid| self.seen.contains_key(pid)).collect();
+        // Forked ones have tables that nobody gave them from here.
+        let forked = |pid: &i32| {
+            let entry = maps.get(&layout::OBJECTS.0).map(|objects| objects.lookup(&key(*pid)));
+            matches!(entry, Some(Ok(Some(_))))
+        };
+        let known = mapped.iter().copied().filter(|pid| self.seen.contains_key(pid) || forked(pid));
+        let known: Vec<i32> = known.collect();
         asked.retain(|pid| !known.contains(pid));
-        let made: Vec<i32> = known.into_iter().chain(asked.into_iter().take(AT_ONCE)).collect();
+        // Whoever is one of many of a server's: those to come get their tables from it when they are forked.
+        let parents: Vec<i32> = asked.iter().take(AT_ONCE).filter_map(|pid| self.server(*pid)).collect();
+        let asked = asked.into_iter().take(AT_ONCE);
+        let made: BTreeSet<i32> = known.into_iter().chain(asked).chain(parents).collect();
         made.iter().for_each(|pid| self.add(*pid, maps));
         made
+    }
+
+    /// The process that another was forked from, where both run the same program and that one is not known yet.
+    fn server(&self, pid: i32) -> Option<i32> {
+        let child = process::read(pid)?;
+        let parent =
+            process::read(child.ppid).filter(|parent| parent.exe.is_some() && parent.exe == child.exe)?;
+        (!self.seen.contains_key(&parent.pid)).then_some(parent.pid)
+    }
+
+    /// Becomes readable when a process without tables is met; `None` while others wait that nobody shall be woken for.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        (self.strangers.pending() == 0).then(|| self.strangers.as_fd())
     }
 
     /// What is to be said of objects, once of each.

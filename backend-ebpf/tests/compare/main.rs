@@ -102,6 +102,8 @@ fn random_programs_do_the_same_in_kernel_and_interpreter() {
             isa_v4: random.one_in(2),
             links_filter: false,
             watches_switches: false,
+            guards_syscalls: false,
+            namespace: None,
             offsets,
         };
         let firings: Vec<Vec<u64>> =

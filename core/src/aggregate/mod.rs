@@ -10,6 +10,7 @@
 //! and the rows in the `match`es below that the compiler then asks for.
 
 mod average;
+mod index;
 mod llquantize;
 mod lquantize;
 mod quantize;
@@ -27,7 +28,7 @@ pub use llquantize::Llquantize;
 pub use lquantize::Lquantize;
 pub use quantize::{NBUCKETS as QUANTIZE_NBUCKETS, ZEROBUCKET as QUANTIZE_ZEROBUCKET};
 pub use quantize::{bucket_of as quantize_bucket_of, bucket_value as quantize_bucket_value};
-pub use sort::{Cell, Row, Rows, SortOrder, joined, trunc_order};
+pub use sort::{Cell, Row, Rows, SortOrder, joined};
 pub use table::{AggError, Aggregation, Key};
 
 /// An aggregating function with its constant parameters.

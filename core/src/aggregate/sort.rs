@@ -130,34 +130,72 @@ pub fn joined<'a>(aggregations: &[&'a Aggregation], order: &SortOrder) -> Rows<'
 
 /// The numbers of an aggregation's elements in order. No two of them have the same key: none are equal.
 fn ranked(aggregation: &Aggregation, order: &SortOrder) -> Vec<u32> {
-    let value = |at: u32| {
-        let cell = aggregation.nth(at as usize).1;
-        cell.func.value_for_sort(&cell.words)
-    };
-    let keys = |a: u32, b: u32| {
-        let key = |at: u32| rotated(aggregation.nth(at as usize).0, order.key_position);
-        key(a).cmp(key(b))
-    };
-    let all = 0..u32::try_from(aggregation.len()).unwrap_or(u32::MAX);
-    let mut ranked: Vec<u32> = if order.by_key {
-        let mut ranked: Vec<u32> = all.collect();
-        ranked.sort_unstable_by(|a, b| keys(*a, *b));
-        ranked
-    } else {
-        // The value of a distribution is dear to find, that of the others is a word or two.
-        let mut ranked: Vec<((i128, i64), u32)> = all.map(|at| (value(at), at)).collect();
-        ranked.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| keys(a.1, b.1)));
-        ranked.into_iter().map(|(_, at)| at).collect()
-    };
-    if order.reverse {
-        ranked.reverse();
-    }
-    ranked
+    let sort = Sort { aggregation, position: order.key_position, keep: None, reverse: order.reverse };
+    if order.by_key { sort.by(|_| ()) } else { sort.by_value() }
 }
 
-/// Value, then key: the order in which `trunc()` counts elements.
-pub fn trunc_order(a: (&[Value], &Cell<'_>), b: (&[Value], &Cell<'_>)) -> Ordering {
-    a.1.cmp_value(b.1).then_with(|| a.0.cmp(b.0))
+/// The `keep` elements with the largest or with the smallest values, in no order: what `trunc()` leaves. Sort options
+/// have no say in it.
+pub(super) fn outermost(aggregation: &Aggregation, keep: usize, largest: bool) -> Vec<u32> {
+    Sort { aggregation, position: 0, keep: Some(keep), reverse: largest }.by_value()
+}
+
+/// What an element is compared by first. Of a million most are told apart by this, and the keys themselves are not
+/// looked at: each would be a miss in the cache.
+struct Rank<V> {
+    value: V,
+    /// The beginning of the key part that is compared first.
+    first: u64,
+    element: u32,
+}
+
+/// A sorting of elements: by value, then by key from `position` on.
+struct Sort<'a> {
+    aggregation: &'a Aggregation,
+    position: usize,
+    /// Only so many, and those not sorted.
+    keep: Option<usize>,
+    reverse: bool,
+}
+
+impl Sort<'_> {
+    /// By value: that of a distribution is dear to find, that of most others is a word.
+    fn by_value(&self) -> Vec<u32> {
+        match self.aggregation.func() {
+            AggFunc::Count | AggFunc::Sum | AggFunc::Min | AggFunc::Max => {
+                self.by(|cell| cell.words.first().copied().unwrap_or(0))
+            }
+            _ => self.by(|cell| cell.func.value_for_sort(&cell.words)),
+        }
+    }
+
+    fn by<V: Ord>(&self, value: impl Fn(&Cell<'_>) -> V) -> Vec<u32> {
+        let all = 0..u32::try_from(self.aggregation.len()).unwrap_or(u32::MAX);
+        let rank = |element: u32| {
+            let (key, cell) = self.aggregation.nth(element as usize);
+            let first = rotated(key, self.position).next().map_or(0, Value::beginning);
+            Rank { value: value(&cell), first, element }
+        };
+        let mut ranks: Vec<Rank<V>> = all.map(rank).collect();
+        let order = |a: &Rank<V>, b: &Rank<V>| {
+            let first = a.value.cmp(&b.value).then(a.first.cmp(&b.first));
+            let order = first.then_with(|| self.key(a.element).cmp(self.key(b.element)));
+            if self.reverse { order.reverse() } else { order }
+        };
+        match self.keep {
+            None => ranks.sort_unstable_by(order),
+            Some(keep) if keep < ranks.len() => {
+                ranks.select_nth_unstable_by(keep, order);
+                ranks.truncate(keep);
+            }
+            Some(_) => {}
+        }
+        ranks.into_iter().map(|rank| rank.element).collect()
+    }
+
+    fn key(&self, element: u32) -> impl Iterator<Item = &Value> {
+        rotated(self.aggregation.nth(element as usize).0, self.position)
+    }
 }
 
 fn missing<'a>(func: AggFunc) -> Cell<'a> {

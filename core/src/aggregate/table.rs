@@ -1,33 +1,20 @@
 //! The table of one aggregation: key tuples and their merged values.
 //!
 //! Scripts that count by address or by file make millions of elements, so an element has no memory of its own: keys and
-//! words lie one behind the other in the order of first use, and a hash table of element numbers finds them. One with
-//! an integer as its key takes 60 bytes.
+//! words lie one behind the other in the order of first use, and a table of element numbers finds them ([`super::index`]).
+//! One with an integer as its key takes 60 bytes.
 
-use super::sort::trunc_order;
+use super::index::Index;
+use super::sort::outermost;
 use super::{AggFunc, Cell};
 use crate::record::Value;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use foldhash::fast::RandomState;
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::BuildHasher;
 
 /// A key tuple; empty for an aggregation without keys.
 pub type Key = Vec<Value>;
-
-/// Where an element is. With the hash beside it, a table that grows looks at no keys.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    element: u32,
-}
-
-impl Slot {
-    /// All bits of the hash for the table, which takes some from either end.
-    fn spread(hash: u32) -> u64 {
-        u64::from(hash) << 32 | u64::from(hash)
-    }
-}
 
 /// One aggregation of a program.
 #[derive(Clone, Debug)]
@@ -37,9 +24,9 @@ pub struct Aggregation {
     func: AggFunc,
     arity: usize,
     printed: bool,
-    hasher: DefaultHashBuilder,
+    hasher: RandomState,
     /// Elements by their keys.
-    index: HashTable<Slot>,
+    index: Index,
     len: usize,
     /// `arity` values of each element.
     keys: Vec<Value>,
@@ -72,7 +59,7 @@ pub enum AggError {
     },
     /// A normalisation factor of 0.
     ZeroNormal,
-    /// More than 4294967295 elements.
+    /// More than 4294967294 elements.
     Full,
 }
 
@@ -104,8 +91,8 @@ impl Aggregation {
             func,
             arity,
             printed: false,
-            hasher: DefaultHashBuilder::default(),
-            index: HashTable::new(),
+            hasher: RandomState::default(),
+            index: Index::default(),
             len: 0,
             keys: Vec::new(),
             words: Vec::new(),
@@ -157,16 +144,37 @@ impl Aggregation {
     /// Merges the value that one CPU (host, backend) has for a key. The key appears with it, even if the
     /// value is the identity. The words must have been touched there since they were last handed over.
     pub fn merge_partial(&mut self, mut key: Key, words: &[i64]) -> Result<(), AggError> {
-        self.merge(&mut key, words)
-    }
-
-    /// [`Self::merge_partial`] for many keys: takes the parts out of `key`, which keeps its memory.
-    pub fn merge(&mut self, key: &mut Key, words: &[i64]) -> Result<(), AggError> {
         let expected = self.func.words();
         if words.len() != expected {
             return Err(AggError::Words { expected, found: words.len() });
         }
-        let at = self.element(key)?;
+        self.merge_hashed(self.hash(&key), &mut key, words)
+    }
+
+    /// [`Self::merge_partial`] for many: the parts of one key behind those of another, and so their words. Takes the
+    /// parts out of `keys`, which keeps its memory.
+    pub fn merge_many(&mut self, keys: &mut Key, words: &[i64]) -> Result<(), AggError> {
+        let (arity, width) = (self.arity, self.func.words().max(1));
+        let (count, rest) = (words.len() / width, words.len() % width);
+        if rest != 0 {
+            return Err(AggError::Words { expected: width, found: rest });
+        }
+        if keys.len() != count * arity {
+            return Err(AggError::Arity { expected: count * arity, found: keys.len() });
+        }
+        let range = |n: usize| n * arity..(n + 1) * arity;
+        let hashes: Vec<u32> =
+            (0..count).map(|n| self.hash(keys.get(range(n)).unwrap_or_default())).collect();
+        std::hint::black_box(hashes.iter().fold(0, |all, hash| all ^ self.index.touch(*hash)));
+        for (n, (hash, words)) in hashes.into_iter().zip(words.chunks_exact(width)).enumerate() {
+            self.merge_hashed(hash, keys.get_mut(range(n)).unwrap_or_default(), words)?;
+        }
+        keys.clear();
+        Ok(())
+    }
+
+    fn merge_hashed(&mut self, hash: u32, key: &mut [Value], words: &[i64]) -> Result<(), AggError> {
+        let at = self.element(hash, key)?;
         // After clear(), a slot that is handed over untouched must not revive the element.
         if let Some(cleared) = self.cleared.get_mut(at).filter(|cleared| **cleared) {
             *cleared = words.iter().all(|word| *word == self.func.nothing());
@@ -178,7 +186,7 @@ impl Aggregation {
 
     /// What one firing does: see [`AggFunc::update`]. For executors that keep no partials.
     pub fn update(&mut self, mut key: Key, value: i64, increment: i64) -> Result<(), AggError> {
-        let at = self.element(&mut key)?;
+        let at = self.element(self.hash(&key), &mut key)?;
         if let Some(cleared) = self.cleared.get_mut(at) {
             *cleared = false;
         }
@@ -207,27 +215,25 @@ impl Aggregation {
 
     /// The number of a key's element.
     fn find(&self, hash: u32, key: &[Value]) -> Option<usize> {
-        let same = |slot: &Slot| slot.hash == hash && self.key_at(slot.element as usize) == key;
-        self.index.find(Slot::spread(hash), same).map(|slot| slot.element as usize)
+        self.index.find(hash, |element| self.key_at(element) == key)
     }
 
-    /// The number of a key's element, made if it is not there. The key is empty afterwards.
-    fn element(&mut self, key: &mut Key) -> Result<usize, AggError> {
+    /// The number of a key's element, made if it is not there, of the parts, which are used up.
+    fn element(&mut self, hash: u32, key: &mut [Value]) -> Result<usize, AggError> {
         if key.len() != self.arity {
             return Err(AggError::Arity { expected: self.arity, found: key.len() });
         }
-        let hash = self.hash(key);
         if let Some(at) = self.find(hash, key) {
-            key.clear();
             return Ok(at);
         }
-        let element = u32::try_from(self.len).map_err(|_| AggError::Full)?;
-        self.keys.append(key);
+        let element = self.len;
+        if !self.index.insert(hash, element) {
+            return Err(AggError::Full);
+        }
+        self.keys.extend(key.iter_mut().map(|part| std::mem::replace(part, Value::uint(0))));
         self.words.resize(self.words.len() + self.func.words(), self.func.nothing());
         self.len += 1;
-        let slot = Slot { hash, element };
-        self.index.insert_unique(Slot::spread(hash), slot, |slot| Slot::spread(slot.hash));
-        Ok(element as usize)
+        Ok(element)
     }
 
     /// `clear()`: keys (and factors) stay, values return to nothing.
@@ -263,17 +269,7 @@ impl Aggregation {
         if keep >= self.len {
             return;
         }
-        let mut stay: Vec<u32> = (0..self.len as u32).collect();
-        if keep > 0 {
-            let order = |a: &u32, b: &u32| {
-                let cell = |at: &u32| (self.key_at(*at as usize), self.cell(*at as usize));
-                let ((a, left), (b, right)) = (cell(a), cell(b));
-                let order = trunc_order((a, &left), (b, &right));
-                if count > 0 { order.reverse() } else { order }
-            };
-            stay.select_nth_unstable_by(keep, order);
-        }
-        stay.truncate(keep);
+        let mut stay = outermost(self, keep, count > 0);
         stay.sort_unstable();
         self.retain(&stay);
     }
@@ -284,9 +280,10 @@ impl Aggregation {
         self.printed = whole.printed;
         let mut key = Key::new();
         for at in stay.iter().map(|at| *at as usize) {
+            key.clear();
             key.extend_from_slice(whole.key_at(at));
             // As it was found: the tuple has the right number of parts.
-            let Ok(new) = self.element(&mut key) else { continue };
+            let Ok(new) = self.element(self.hash(&key), &mut key) else { continue };
             self.words_mut(new).copy_from_slice(whole.words_at(at));
             self.normals.push(whole.normals.get(at).copied().unwrap_or(1));
             self.cleared.push(whole.cleared.get(at).copied().unwrap_or(false));

@@ -37,6 +37,15 @@ typedef struct psinfo {
 	int pr_zoneid;
 	id_t pr_contract;
 } psinfo_t;
+/*
+ * Pages in memory, of files, anonymous and shared, by Linux' counters of a process. Four numbers (the third is what is
+ * swapped out), since 6.2 each the second word of a counter that has parts of its own on each processor: so many pages
+ * more or less.
+ */
+inline int64_t __counted[uintptr_t A, size_t S, int N] =
+    *(int64_t *)(A + N * (S / 4) + (S / 4 == 8 ? 0 : 8));
+inline int64_t __pages[uintptr_t A, size_t S] = __counted[A, S, 0] + __counted[A, S, 1] + __counted[A, S, 3];
+inline int64_t __rss[uintptr_t A, size_t S] = __pages[A, S] > 0 ? __pages[A, S] : 0;
 translator psinfo_t < int T > {
 	pr_flag = 0;
 	pr_nlwp = curthread->signal->nr_threads;
@@ -58,6 +67,8 @@ translator psinfo_t < int T > {
 	pr_dmodel = 2;
 	/* In kilobytes. */
 	pr_size = curthread->mm == NULL ? 0 : curthread->mm->total_vm * 4;
+	pr_rssize = curthread->mm == NULL ? 0 :
+	    4 * __rss[(uintptr_t)&curthread->mm->rss_stat, sizeof (curthread->mm->rss_stat)];
 	/* A new program's stack begins with its arguments: their number, their addresses, NULL. */
 	pr_argc = curthread->mm == NULL ? 0 : *(int *)copyin(curthread->mm->start_stack, sizeof (int));
 	pr_argv = curthread->mm == NULL ? 0 : curthread->mm->start_stack + 8;

@@ -53,16 +53,22 @@ impl Checker<'_> {
         }
     }
 
+    /// A type is not known, perhaps because none is.
+    fn incomplete(&mut self, span: Span, message: String) -> Diag {
+        let diag = Diag::error(Tag::D_OP_INCOMPLETE, span, message);
+        match self.backend.type_source().and_then(|types| types.missing()) {
+            Some(why) => diag.note(why),
+            None => diag,
+        }
+    }
+
     /// The object of type `to` at an address.
     pub(super) fn memory(&mut self, addr: ir::Expr, space: Space, to: TypeId, span: Span) -> Res<Node> {
         self.complete_from_source(to);
         let ty = self.ir_type(to);
         let Some(ty) = ty else {
-            return Err(Diag::error(
-                Tag::D_OP_INCOMPLETE,
-                span,
-                format!("operator requires a complete type: {} is incomplete", self.quoted(to)),
-            ));
+            let message = format!("operator requires a complete type: {} is incomplete", self.quoted(to));
+            return Err(self.incomplete(span, message));
         };
         let place =
             ir::Place { kind: ir::PlaceKind::Mem { addr: Box::new(addr), space }, ty, bits: None, span };
@@ -218,7 +224,7 @@ impl Checker<'_> {
                         "operator -> cannot be applied to a forward declaration: no {} definition is available",
                         self.types.name(self.types.resolve(to))
                     );
-                    return Err(Diag::error(Tag::D_OP_INCOMPLETE, span, message));
+                    return Err(self.incomplete(span, message));
                 }
                 let object = self.deref(node, span)?;
                 self.member(object, member, span)

@@ -1,5 +1,6 @@
 The kernel traces the returns of 64 calls of a thread at a time: those beyond are counted and told.
 options: -q
+needs: sessions
 program: mutual 99
 --- script
 pid$target::even:return, pid$target::odd:return { @ = count(); }

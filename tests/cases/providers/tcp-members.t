@@ -19,6 +19,13 @@ tcp:::connect-established
 /args[3]->tcps_rport == port/
 {
 	printf("%d\n", args[3]->tcps_active);
+	printf("%d %d %d %d\n", args[3]->tcps_mss > 500, args[3]->tcps_cwnd > 0, args[3]->tcps_rto >= 200,
+	    args[3]->tcps_snxt - args[3]->tcps_suna);
+}
+tcp:::send
+/args[4]->tcp_dport == port && args[3]->tcps_retransmit/
+{
+	printf("sent again\n");
 }
 mib:::tcpActiveOpens /pid == $target/ { opens += arg0; }
 END { printf("%d\n", opens); }
@@ -26,4 +33,5 @@ END { printf("%d\n", opens); }
 127.0.0.1 1 1 2
 127.0.0.1 1 4
 1
+1 1 1 0
 1

@@ -16,7 +16,7 @@ mod strings;
 mod unwind;
 
 pub(super) use addresses::MAX_OCTETS;
-pub(super) use aggtable::{ENTRY, HEADS};
+pub(super) use aggtable::{ENTRY, SLOTS, slots};
 pub(super) use json::WORK as JSON_WORK;
 pub(super) use kernel_path::WORK as PATH_WORK;
 pub(super) use unwind::WINDOW;
@@ -81,6 +81,10 @@ pub(super) enum Routine {
     Arguments,
     /// `(frame, to, struct path, work)`.
     Path,
+    /// `() -> process << 32 | thread`, of the current thread in the tracer's pid namespace.
+    Current,
+    /// `(task) -> process << 32 | thread`, the same of another.
+    Numbers,
     /// `(pid, task) -> 0 or 1`.
     Progeny,
     /// `(frame, at | most << 32, ip, sp, bp) -> addresses stored`.
@@ -116,6 +120,8 @@ impl Routine {
             Routine::Chill => ("chill", 1),
             Routine::Arguments => ("arguments", 3),
             Routine::Path => ("kernel_path", 4),
+            Routine::Current => ("current", 0),
+            Routine::Numbers => ("numbers", 1),
             Routine::Progeny => ("progeny", 2),
             Routine::Unwind => ("unwind", 5),
         }
@@ -184,6 +190,8 @@ impl Gen<'_> {
                 Routine::Chill => self.emit_chill(),
                 Routine::Arguments => self.emit_arguments(),
                 Routine::Path => self.emit_kernel_path(),
+                Routine::Current => self.emit_current(),
+                Routine::Numbers => self.emit_numbers(),
                 Routine::Progeny => self.emit_progeny(),
                 Routine::Unwind => self.emit_unwind(),
             }

@@ -260,7 +260,16 @@ impl Gen<'_> {
         self.asm.mov(Reg::R8, 0);
         self.asm.bind(up);
         self.asm.jump_if(Cond::Eq, Reg::R7, 0, no);
-        for (offset, bytes) in [(tgid, 4), (parent, 8)] {
+        let namespace = self.input.target.namespace.is_some();
+        if namespace {
+            self.asm.mov(Reg::R0, Reg::R7);
+            self.numbers();
+            self.alu(Alu::Rsh, Reg::R0, 32);
+            self.asm.jump_if(Cond::Eq, Reg::R0, Reg::R6, yes);
+            // One that has no number here is no child of one that has.
+            self.asm.jump_if(Cond::Eq, Reg::R0, 0, no);
+        }
+        for (offset, bytes) in [(tgid, 4), (parent, 8)].into_iter().skip(usize::from(namespace)) {
             self.emit(Insn::st(Size::DW, Reg::R10, -16, 0));
             self.asm.mov(Reg::R1, Reg::R10);
             self.alu(Alu::Add, Reg::R1, -16);

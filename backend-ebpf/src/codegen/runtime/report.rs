@@ -41,7 +41,7 @@ impl Gen<'_> {
         self.asm.store(Size::W, Reg::R10, field(event::CPU), Reg::R0);
         self.asm.call(Helper::KtimeGetNs);
         self.asm.store(Size::DW, Reg::R10, field(event::TIMESTAMP), Reg::R0);
-        self.asm.call(Helper::GetCurrentPidTgid);
+        self.current();
         self.alu(Alu::Rsh, Reg::R0, 32);
         self.asm.store(Size::DW, Reg::R10, field(event::PID), Reg::R0);
         for (from, to) in [

@@ -48,6 +48,11 @@ pub const WINDOW: u32 = 512;
 const OF_ADDRESS: i64 = 0x9e37_79b9_7f4a_7c15_u64 as i64;
 const OF_VERSION: i64 = 0xc2b2_ae3d_27d4_eb4f_u64 as i64;
 
+/// Flags of a record: whoever has seen all others is woken for it; or nobody is (BPF_RB_NO_WAKEUP), for it is looked at
+/// now and again.
+const WAKE: i32 = 0;
+const NO_WAKEUP: i32 = 1;
+
 impl Gen<'_> {
     /// `(frame, at | most << 32, ip, sp, bp) -> addresses stored`; none of a process without tables.
     pub(super) fn emit_unwind(&mut self) {
@@ -67,14 +72,14 @@ impl Gen<'_> {
         for (at, value) in [(state::COUNT, 0), (state::WINDOW, -1), (state::NARROW, 0)] {
             self.emit(Insn::st(Size::DW, Reg::R10, BASE + at, value));
         }
-        self.asm.call(Helper::GetCurrentPidTgid);
+        self.current();
         self.alu(Alu::Rsh, Reg::R0, 32);
         self.asm.store(Size::DW, Reg::R10, BASE + state::PID, Reg::R0);
         // A process that nobody has tables of: ask for some.
         let known = self.asm.label();
         self.process(Reg::R10, BASE);
         self.asm.jump_if(Cond::Ne, Reg::R0, 0, known);
-        self.stranger(Reg::R10, BASE);
+        self.stranger(Reg::R10, BASE, WAKE);
         self.asm.jump(out);
         self.asm.bind(known);
         self.asm.load(Size::W, Reg::R1, Reg::R0, 0);
@@ -106,13 +111,12 @@ impl Gen<'_> {
     }
 
     /// Tells the consumer that the process's tables are missing or old.
-    fn stranger(&mut self, base: Reg, off: i16) {
+    fn stranger(&mut self, base: Reg, off: i16, flags: i32) {
         self.asm.load_map(Reg::R1, layout::STRANGERS);
         self.asm.mov(Reg::R2, base);
         self.alu(Alu::Add, Reg::R2, i32::from(off + state::PID));
         self.asm.mov(Reg::R3, 8);
-        // BPF_RB_NO_WAKEUP: it is looked at now and again.
-        self.asm.mov(Reg::R4, 1);
+        self.asm.mov(Reg::R4, flags);
         self.asm.call(Helper::RingbufOutput);
     }
 
@@ -181,7 +185,7 @@ impl Gen<'_> {
         self.asm.jump_if(Cond::Lt, Reg::R3, Reg::R1, inside);
         self.asm.bind(outside);
         // Code of no object: made by the process, or mapped since. If the latter, the next walk does better.
-        self.stranger(Reg::R6, 0);
+        self.stranger(Reg::R6, 0, NO_WAKEUP);
         self.asm.load_imm(Reg::R0, FRAME_POINTER);
         self.asm.exit();
         self.asm.bind(inside);
