@@ -46,7 +46,7 @@ pub fn trace(
         let listed = backend.list_programs();
         let (probes, problems) = listed.map_err(|error| not_loaded(&error, &programs, names, &options))?;
         let mut text = list::HEADING.to_string();
-        probes.iter().for_each(|probe| list::line(&mut text, probe, given.has(Flag::Verbose)));
+        probes.iter().for_each(|probe| list::line(&mut text, probe, given.has(Flag::Verbose), false));
         problems.iter().for_each(|problem| report::line(problem));
         list::show(&text);
         return Ok(if problems.is_empty() { 0 } else { FAILURE });
@@ -60,7 +60,12 @@ pub fn trace(
     backend.settle(&mut options);
     if given.has(Flag::Verbose) {
         for (named, ranks) in names.iter().zip(backend.stability()) {
-            println!("\n{}", stability(named, ranks));
+            let [a, b, c, d, e, f] = ranks.map(usize::from);
+            let stability = |rank: usize| STABILITIES.get(rank).copied().unwrap_or("Unknown");
+            let class = |rank: usize| CLASSES.get(rank).copied().unwrap_or("Unknown");
+            let description = [stability(a), stability(b), class(c)];
+            let statement = [stability(d), stability(e), class(f)];
+            list::show(&(list::stability(named, description, statement) + "\n"));
         }
     }
     if given.has(Flag::Stop) {
@@ -107,28 +112,6 @@ pub fn survey() -> Part {
 /// The path that the environment gives.
 fn library() -> Option<String> {
     std::env::var(LIBRARY).ok().filter(|path| !path.is_empty())
-}
-
-/// The stability report of a program.
-fn stability(named: &Named, ranks: &[u8; 6]) -> String {
-    let word = |table: &[&'static str], rank: u8| table.get(usize::from(rank)).copied().unwrap_or("Unknown");
-    let part = |title: &str, ranks: &[u8]| {
-        let rank = |at: usize| ranks.get(at).copied().unwrap_or(0);
-        format!(
-            "\n\t{title}\n\t\tIdentifier Names: {}\n\t\tData Semantics:   {}\n\t\tDependency Class: {}",
-            word(STABILITIES, rank(0)),
-            word(STABILITIES, rank(1)),
-            word(CLASSES, rank(2)),
-        )
-    };
-    let (description, statement) = ranks.split_at(3);
-    format!(
-        "Stability attributes for {} {}:\n{}{}\n",
-        named.what,
-        named.name,
-        part("Minimum Probe Description Attributes", description),
-        part("Minimum Statement Attributes", statement)
-    )
 }
 
 fn config(given: &Given, programs: &[ProgramText]) -> Result<Config, Failed> {

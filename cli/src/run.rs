@@ -122,8 +122,14 @@ pub fn trace(
         return Err(fail(format!("no probes {what}")));
     }
     if given.has(Flag::Verbose) {
-        for text in &compiled.stability {
-            println!("\n{text}");
+        let parts = names.iter().zip(&compiled.stability).zip(&compiled.clauses_of);
+        for ((named, [description, statement]), clauses) in parts {
+            list::show(&list::stability(named, description.words(), statement.words()));
+            let clauses = clauses.iter().filter_map(|id| compiled.program.clauses.get(id.0 as usize));
+            list::show(&match given.has(Flag::Stop) {
+                true => list::descriptions(backend, clauses),
+                false => "\n".to_string(),
+            });
         }
     }
     if record.is_some() && !options.is_set(opt::BUFSIZE) {

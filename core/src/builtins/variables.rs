@@ -27,7 +27,7 @@ pub enum Source {
 }
 
 const STABLE: &str = "Stable/Stable/Common";
-const KERNEL: &str = "Stable/Private/Unknown";
+const KERNEL: &str = "Stable/Private/Common";
 
 const fn row(
     name: &'static str,

@@ -36,7 +36,12 @@ impl Checker<'_> {
     pub(super) fn call(&mut self, function: &ast::Expr, args: &[ast::Expr], span: Span) -> Res<Node> {
         let row = self.callee(function)?;
         match row.kind {
-            FunctionKind::Subroutine(subroutine) => self.subroutine(row, subroutine, args, span),
+            FunctionKind::Subroutine(subroutine) => {
+                if matches!(subroutine, Subroutine::Getmajor | Subroutine::Getminor) {
+                    self.names(super::stability::Attributes::EVOLVING);
+                }
+                self.subroutine(row, subroutine, args, span)
+            }
             FunctionKind::Copyinstr => self.copyinstr(row, args, span),
             FunctionKind::Aggregating => {
                 Ok(Node { ty: self.types.basic().void, kind: Kind::Action(row.name), span })

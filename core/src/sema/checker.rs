@@ -89,6 +89,8 @@ pub(super) struct Checker<'b> {
     pub print_size: u32,
     /// Stability the script asks for (`-x amin`), as a rank.
     pub amin: Option<super::stability::Attributes>,
+    /// The least stable of what the statements of a text have named.
+    pub attributes: super::stability::Attributes,
     pub stack_limits: StackLimits,
     /// The structures that hold call traces.
     pub stack_types: Vec<(ir::StackSpec, TypeId)>,
@@ -138,6 +140,7 @@ impl<'b> Checker<'b> {
             untyped: None,
             print_size: 4096,
             amin: None,
+            attributes: super::stability::Attributes::STABLE,
             stack_limits: StackLimits { stack: 20, ustack: 20, jstack: 50, jstack_strsize: 512 },
             stack_types: Vec::new(),
         }
@@ -146,6 +149,13 @@ impl<'b> Checker<'b> {
     /// A type's name for a message, quoted as dtrace does.
     pub fn quoted(&self, ty: TypeId) -> String {
         format!("\"{}\"", self.types.name(ty))
+    }
+
+    /// Notes what a statement names. What an inline or translator names in turn is its own affair.
+    pub fn names(&mut self, attributes: super::stability::Attributes) {
+        if self.inline_depth == 0 {
+            self.attributes = self.attributes.least(attributes);
+        }
     }
 
     /// The executor's view of a C type; `None` for types without values.

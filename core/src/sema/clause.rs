@@ -166,6 +166,9 @@ impl Checker<'_> {
 
     /// `args[n]`: the probe's typed argument.
     pub(super) fn args(&mut self, index: &[ast::Expr], span: Span) -> Res<Node> {
+        let vouched = |probe: &crate::probe::Probe| super::stability::Vouched::by(&probe.provider).args;
+        let args: Vec<_> = self.clause.probes.iter().map(vouched).collect();
+        args.into_iter().for_each(|attributes| self.names(attributes));
         let [only] = index else {
             return Err(Diag::error(Tag::D_PROTO_LEN, span, "args[ ] takes one index"));
         };

@@ -39,8 +39,10 @@ use crate::backend::Backend;
 use crate::diagnostic::{Diag, Severity, SourceId, SourceMap, Tag};
 use crate::ir::{ClauseId, Program};
 use crate::options::{Options, opt};
+use crate::probe::ProbeDesc;
 use crate::syntax::{self, LastPart, ParseConfig, ast};
 use checker::Checker;
+use stability::{Attributes, Vouched};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// One program text given on the command line, after the preprocessor if `-C`.
@@ -90,8 +92,8 @@ pub struct Compiled {
     pub sources: SourceMap,
     /// Ids of the given texts in `sources`.
     pub source_of: Vec<SourceId>,
-    /// Per clause the stability report of `-v`, ready to print.
-    pub stability: Vec<String>,
+    /// Per given text the least stability of its descriptions and of its statements (`-v`).
+    pub stability: Vec<[Attributes; 2]>,
     /// `provider` blocks, for `-h`.
     pub providers: Vec<ast::Provider>,
 }
@@ -136,7 +138,9 @@ pub fn compile(
     checker.amin = options.text(opt::AMIN).and_then(stability::Attributes::parse);
     checker.stack_limits = checker::StackLimits::of(options);
     let zdefs = options.flag(opt::ZDEFS);
+    out.stability = vec![[Attributes::STABLE; 2]; texts.len()];
     'all: for (text, kind, ast) in parsed {
+        checker.attributes = Attributes::STABLE;
         for item in &ast.items {
             let span = item.span();
             if wrong.is_some_and(|wrong| span.source == wrong.source && span.end > wrong.start) {
@@ -152,7 +156,6 @@ pub fn compile(
                     if let Some(text) = text {
                         out.clauses_of[text].push(id);
                     }
-                    out.stability.push(stability_report(clause));
                 }),
                 ast::Item::Declaration(declaration) => checker.declaration(declaration),
                 ast::Item::Inline(inline) => checker.inline(inline),
@@ -166,7 +169,15 @@ pub fn compile(
             if let Err(diag) = result {
                 out.diags.push(diag);
             }
+            if let Some([_, statements]) = text.and_then(|text| out.stability.get_mut(text)) {
+                *statements = statements.least(checker.attributes);
+            }
         }
+    }
+    for ([descriptions, _], clauses) in out.stability.iter_mut().zip(&out.clauses_of) {
+        let clauses = clauses.iter().filter_map(|id| checker.program.clauses.get(id.0 as usize));
+        *descriptions =
+            clauses.map(|clause| described(clause, &*checker.backend)).fold(*descriptions, Attributes::least);
     }
     out.diags.extend(unparsed);
     let unused = checker.unused_pragmas().filter(|_| out.error().is_none());
@@ -277,18 +288,23 @@ fn means_other(name: &str) -> bool {
         || crate::builtins::constants::find(name).is_some()
 }
 
-/// What `-v` says about a clause.
-fn stability_report(clause: &ast::Clause) -> String {
-    let names: Vec<&str> = clause.probes.iter().map(|p| p.text.as_str()).collect();
-    let attributes = stability::Attributes::STABLE.to_string();
-    let mut words = attributes.split('/');
-    let mut block = String::new();
-    let (name, data, class) =
-        (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
-    for title in ["Minimum Probe Description Attributes", "Minimum Statement Attributes"] {
-        block.push_str(&format!(
-            "\t{title}\n\t\tIdentifier Names: {name}\n\t\tData Semantics:   {data}\n\t\tDependency Class: {class}\n"
-        ));
-    }
-    format!("Stability attributes for description {}:\n\n{block}", names.join(", "))
+/// How stable what a clause's descriptions name is.
+fn described(clause: &crate::ir::Clause, backend: &dyn Backend) -> Attributes {
+    let of = |enabling: &crate::ir::Enabling| {
+        // A number means one probe, and all of its parts.
+        let whole = enabling.desc.id.and_then(|_| enabling.probes.first()).and_then(|id| backend.probe(*id));
+        whole.map_or_else(
+            || Vouched::description(&enabling.desc),
+            |probe| {
+                Vouched::description(&ProbeDesc {
+                    provider: probe.provider.clone(),
+                    module: probe.module.clone(),
+                    function: probe.function.clone(),
+                    name: probe.name.clone(),
+                    id: None,
+                })
+            },
+        )
+    };
+    clause.probes.iter().map(of).fold(Attributes::STABLE, Attributes::least)
 }

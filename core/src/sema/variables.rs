@@ -118,8 +118,9 @@ impl Checker<'_> {
     }
 
     fn builtin_variable(&mut self, variable: &'static Variable, span: Span) -> Res<Node> {
-        if let Some(min) = self.amin
-            && let Some(own) = super::stability::Attributes::parse(variable.stability)
+        let own = super::stability::Attributes::parse(variable.stability);
+        own.into_iter().for_each(|own| self.names(own));
+        if let (Some(min), Some(own)) = (self.amin, own)
             && !own.at_least(min)
         {
             return Err(Diag::error(
@@ -216,6 +217,7 @@ impl Checker<'_> {
         match name {
             "args" => self.args(index, span).map(Some),
             "uregs" | "regs" => {
+                self.names(super::stability::Attributes::PRIVATE);
                 let [only] = index else {
                     return Err(Diag::error(Tag::D_PROTO_LEN, span, format!("{name}[] takes one index")));
                 };
@@ -316,6 +318,7 @@ impl Checker<'_> {
 
     /// `` `name``: a kernel variable's value, or a function's address.
     pub(super) fn kernel_symbol(&mut self, module: Option<&str>, name: &str, span: Span) -> Res<Node> {
+        self.names(super::stability::Attributes::PRIVATE);
         let found = match self.backend.type_source() {
             Some(source) => source.symbol(&mut self.types, module, name),
             None => None,
