@@ -11,7 +11,6 @@ import glob, json, os, re, signal, statistics, subprocess, sys, threading, time
 
 duotrace, sites, floor, rounds, out = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5]
 chroot = sys.argv[6] if len(sys.argv) > 6 else None
-HITS = 100000
 
 def probes(kind):
     """The probe in the words of D, and of bpftrace."""
@@ -23,38 +22,53 @@ def probes(kind):
         return "sites$target:::" + kind, "usdt:%s:sites:%s" % (sites, kind)
     return "pid$target::at_%s:entry" % kind, "uprobe:%s:at_%s" % (sites, kind)
 
-# name -> kinds, length of the string, D, bpftrace, the program of bench/floor.rs, and the hits where they are others
-# than HITS. A pair is a call and its return. Of many keys one is printed: printing is no part of it.
-SAME = object()
-MANY = ("{ @[arg0] = count(); } END { trunc(@, 1); }", "{ @[arg0] = count(); } END { print(@, 1); clear(@); }", None)
-ROWS = {
-    "empty": (("nop5", "nop1"), 8, " /arg0 < 0/ { @ = count(); }", SAME, "empty"),
-    "count": (("nop5", "nop1", "push", "endbr"), 8, "{ @ = count(); }", SAME, "count"),
-    "quantize": (("nop5",), 8, "{ @ = quantize(arg0); }", "{ @ = hist(arg0); }", "quantize"),
-    "string key 8": (("nop5",), 8, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }", "string"),
-    "string key 40": (("nop5",), 40, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }", "string"),
-    "string key 220": (("nop5",), 220, "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }", "string"),
-    "tuple key": (("nop5",), 8, "{ @[pid, execname, arg0 & 7] = count(); }", "{ @[pid, comm, arg0 & 7] = count(); }", "tuple"),
-    "latency": (("push", "leaf"), 8, None, None, "latency"),
-    "ustack key": (("nop5", "deep"), 8, "{ @[ustack(20)] = count(); }", SAME, "ustack"),
-    "printf record": (("nop5",), 8, '{ printf("%d %d %d\\n", pid, tid, arg0); }', SAME, "record"),
-    "million records": (("nop5",), 8, '{ printf("%d %d %d\\n", pid, tid, arg0); }', SAME, "record", 1000000),
-    "100 k keys": (("key",), 100000, *MANY, 200000),
-    "1 M keys": (("key",), 1000000, *MANY, 2000000),
-    "syscall count": (("getppid",), 8, "{ @ = count(); }", SAME, None),
-    "profile-997": (("spin",), 8, "{ @[execname] = count(); }", "{ @[comm] = count(); }", None, 1000000),
-}
+class Row:
+    """One row of the table: the kinds of site, the scripts in D and in bpftrace's language without their probes, the
+    program of bench/floor.rs that does the same, the length of the string (of keys: how many there are), the hits."""
+    def __init__(self, kinds, d, bt=None, floor=None, length=8, hits=100000, options=()):
+        self.kinds, self.d, self.bt, self.floor = kinds, d, bt or d, floor
+        self.length, self.hits, self.options = length, hits, list(options)
 
-def scripts(row, kind):
-    """The row's script in D, and in bpftrace's language."""
-    probe, where = probes(kind)
-    d, bt = ROWS[row][2:4]
-    if row == "latency":
+    def scripts(self, kind):
+        """The whole scripts for a kind of site."""
+        probe, where = probes(kind)
+        return probe + self.d, where + self.bt
+
+class Latency(Row):
+    """A call and its return: two probes, one hit."""
+    def scripts(self, kind):
+        probe, where = probes(kind)
         back = where.replace("uprobe:", "uretprobe:")
         return (probe + " { self->t = timestamp; } " + probe.replace(":entry", ":return")
                 + " /self->t/ { @ = quantize(timestamp - self->t); self->t = 0; }",
                 where + " { @t[tid] = nsecs; } " + back + " /@t[tid]/ { @ = hist(nsecs - @t[tid]); delete(@t, tid); }")
-    return probe + d, where + (d if bt is SAME else bt)
+
+def strings(length):
+    return Row(("nop5",), "{ @[copyinstr(arg1)] = count(); }", "{ @[str(arg1)] = count(); }", "string", length)
+
+def keys(number, *options):
+    """Each key twice. Of all of them one is printed: printing is no part of it."""
+    return Row(("key",), "{ @[arg0] = count(); } END { trunc(@, 1); }", "{ @[arg0] = count(); } END { print(@, 1); clear(@); }",
+               None, number, 2 * number, options)
+
+RECORD = '{ printf("%d %d %d\\n", pid, tid, arg0); }'
+ROWS = {
+    "empty": Row(("nop5", "nop1"), " /arg0 < 0/ { @ = count(); }", None, "empty"),
+    "count": Row(("nop5", "nop1", "push", "endbr"), "{ @ = count(); }", None, "count"),
+    "quantize": Row(("nop5",), "{ @ = quantize(arg0); }", "{ @ = hist(arg0); }", "quantize"),
+    "string key 8": strings(8),
+    "string key 40": strings(40),
+    "string key 220": strings(220),
+    "tuple key": Row(("nop5",), "{ @[pid, execname, arg0 & 7] = count(); }", "{ @[pid, comm, arg0 & 7] = count(); }", "tuple"),
+    "latency": Latency(("push", "leaf"), None, None, "latency"),
+    "ustack key": Row(("nop5", "deep"), "{ @[ustack(20)] = count(); }", None, "ustack"),
+    "printf record": Row(("nop5",), RECORD, None, "record"),
+    "million records": Row(("nop5",), RECORD, None, "record", hits=1000000),
+    "100 k keys": keys(100000),
+    "1 M keys": keys(1000000, "-xaggsize=40m"),
+    "syscall count": Row(("getppid",), "{ @ = count(); }"),
+    "profile-997": Row(("spin",), "{ @[execname] = count(); }", "{ @[comm] = count(); }", hits=1000000),
+}
 
 def run(line, hits):
     """(ns a hit, BPF ns a hit or None, the tool's ms of processor time, its peak MB), or the reason it failed."""
@@ -99,24 +113,22 @@ before = open(switch).read()
 open(switch, "w").write("1")
 try:
     for turn in range(rounds):
-        for row, (kinds, length, _, _, least, *other) in ROWS.items():
-            hits = other[0] if other else HITS
-            for kind in kinds:
-                name = "%s, %s" % (row, kind)
-                if not re.search(wanted, name):
+        for name, row in ROWS.items():
+            for kind in row.kinds:
+                title = "%s, %s" % (name, kind)
+                if not re.search(wanted, title):
                     continue
-                command = "%s %s %d %d" % (sites, kind, hits, length)
-                d, bt = scripts(row, kind)
+                command = "%s %s %d %d" % (sites, kind, row.hits, row.length)
+                d, bt = row.scripts(kind)
                 place = kind if probes(kind)[0].startswith("sites") else "at_" + kind
-                size = ["-xaggsize=40m"] if hits == 2000000 else []
-                lines = {"duotrace": [duotrace, *size, "-qn", d, "-c", command]}
-                if least:
-                    lines = {"floor": [floor, least, place] + command.split(), **lines}
+                lines = {"duotrace": [duotrace, *row.options, "-qn", d, "-c", command]}
+                if row.floor:
+                    lines = {"floor": [floor, row.floor, place] + command.split(), **lines}
                 if chroot:
                     lines["bpftrace"] = ["chroot", chroot, "bpftrace", "-e", bt, "-c", command]
-                    lines["dtrace"] = ["chroot", chroot, "dtrace", "-xsyslibdir=/dlib", *size, "-qn", d, "-c", command]
+                    lines["dtrace"] = ["chroot", chroot, "dtrace", "-xsyslibdir=/dlib", *row.options, "-qn", d, "-c", command]
                 for tool, line in lines.items():
-                    results.setdefault(name, {}).setdefault(tool, []).append(run(line, hits))
+                    results.setdefault(title, {}).setdefault(tool, []).append(run(line, row.hits))
 finally:
     open(switch, "w").write(before)
 

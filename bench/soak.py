@@ -3,8 +3,9 @@
     soak.py DUOTRACE SITES SECONDS
 
 The script keeps aggregations with 4096 and 256 keys, prints and clears one of them each second and writes a record a thousand
-firings. Shown each minute and at the end: the firings counted, the tracer's resident memory and its processor time.
-Exit status 0 where the sums are exact, nothing was dropped, and the memory of the last minute is within 1 MB of the first's.
+firings. Shown each minute and at the end: the firings counted, the tracer's memory (its own, and resident with what it
+maps of files and of the kernel's tables) and its processor time. Exit status 0 where the sums are exact, nothing was
+dropped, and its own memory at the last minute is within 1 MB of the first's.
 """
 import re, subprocess, sys, threading, time
 
@@ -29,10 +30,11 @@ def read():
             told[words[0].decode()] += 1 if words[0] == b"record" else int(words[-1])
 
 def used():
-    """(resident KB, seconds of processor time)"""
-    resident = int(re.search(r"VmRSS:\s+(\d+)", open("/proc/%d/status" % tool.pid).read())[1])
+    """(KB of its own, resident KB, seconds of processor time)"""
+    status = open("/proc/%d/status" % tool.pid).read()
+    own, resident = (int(re.search(name + r":\s+(\d+)", status)[1]) for name in ("RssAnon", "VmRSS"))
     fields = open("/proc/%d/stat" % tool.pid).read().rsplit(")", 1)[1].split()
-    return resident, (int(fields[11]) + int(fields[12])) / 100
+    return own, resident, (int(fields[11]) + int(fields[12])) / 100
 
 reader = threading.Thread(target=read)
 reader.start()
@@ -44,9 +46,9 @@ while reader.is_alive():
     passed = time.monotonic() - start
     if reader.is_alive() and passed >= next_look:
         next_look += min(60, max(seconds // 4, 1))
-        resident, cpu = used()
-        memory.append(resident)
-        print("%5d s  %12d counted  %6d KB  %7.2f s CPU" % (passed, told["second"], resident, cpu), flush=True)
+        own, resident, cpu = used()
+        memory.append(own)
+        print("%5d s  %12d counted  %6d KB of %6d  %7.2f s CPU" % (passed, told["second"], own, resident, cpu), flush=True)
 status = tool.wait()
 words = b"".join(said).decode(errors="replace").strip()
 grown = memory[-1] - memory[0] if memory else 0

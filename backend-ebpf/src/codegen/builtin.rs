@@ -366,12 +366,21 @@ impl Gen<'_> {
 
     /// `R0 =` process number << 32 | thread number of the task whose probe this is.
     fn task_numbers(&mut self) {
+        let known = self.asm.label();
+        if self.f.keeps_numbers {
+            self.asm.load(Size::DW, Reg::R0, Reg::R10, slot::NUMBERS);
+            self.asm.jump_if(Cond::Ne, Reg::R0, 0, known);
+        }
         match self.group.task {
             Some(_) => {
                 self.task_address();
                 self.numbers();
             }
             None => self.current(),
+        }
+        if self.f.keeps_numbers {
+            self.asm.store(Size::DW, Reg::R10, slot::NUMBERS, Reg::R0);
+            self.asm.bind(known);
         }
     }
 

@@ -35,11 +35,13 @@ pub(super) mod slot {
     pub const RELEASE: i16 = -80;
     /// This thread's value of `THREADS` once it is known, in clauses that ask for it more than once.
     pub const THREAD: i16 = -88;
-    pub const FIRST_HOLD: i16 = -96;
+    /// Process << 32 | thread once they are known, in clauses that ask for them more than once.
+    pub const NUMBERS: i16 = -96;
+    pub const FIRST_HOLD: i16 = -104;
 }
 
 /// Slots for held values: with the entry function and the deepest routine the chain stays below 512 bytes.
-const HOLDS: i16 = 17;
+const HOLDS: i16 = 16;
 
 /// A value put aside.
 #[derive(Debug)]
@@ -82,6 +84,8 @@ pub(super) struct Func {
     pub frame: bool,
     /// Is `slot::THREAD` in use?
     pub keeps_thread: bool,
+    /// Is `slot::NUMBERS` in use?
+    pub keeps_numbers: bool,
     /// Leaves the clause, `R0` set.
     pub leave: Label,
     /// Where an inlined clause ends.
@@ -508,6 +512,7 @@ impl Func {
             span,
             frame: false,
             keeps_thread: false,
+            keeps_numbers: false,
             leave,
             inlined: None,
         }

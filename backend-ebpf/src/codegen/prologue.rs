@@ -392,6 +392,10 @@ impl<'a> Gen<'a> {
         if self.f.keeps_thread {
             self.emit(Insn::st(Size::DW, Reg::R10, slot::THREAD, 0));
         }
+        self.f.keeps_numbers = self.asks_for_numbers(clause) > 1;
+        if self.f.keeps_numbers {
+            self.emit(Insn::st(Size::DW, Reg::R10, slot::NUMBERS, 0));
+        }
         if framed && layout::allocates(clause) {
             // Each clause has all of it. What one has left there stays for those of the same firing that take none:
             // scripts keep `self->r = (struct x *)copyin(...)` for the next clause.
@@ -469,6 +473,22 @@ impl<'a> Gen<'a> {
         self.alu(Alu::Mul, Reg::R1, self.plan.ncpu as i32);
         self.alu(Alu::Add, Reg::R0, Reg::R1);
         self.asm.store(Size::DW, Reg::R10, slot::BANK, Reg::R0);
+    }
+
+    /// How often a clause asks a helper who fires, as far as this can be seen: a record has the process, too.
+    fn asks_for_numbers(&self, clause: &Clause) -> usize {
+        let offsets = self.input.target.offsets;
+        let loads = offsets.tgid.is_some() && offsets.pid.is_some() && self.input.target.namespace.is_none();
+        if loads {
+            return 0;
+        }
+        let mut count = usize::from(!clause.record.actions.is_empty());
+        let mut look = |expr: &Expr| {
+            count += usize::from(matches!(expr.kind, ExprKind::Builtin(Builtin::Pid | Builtin::Tid)));
+        };
+        clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut look));
+        layout::walk_body(&clause.body, &mut look);
+        count
     }
 
     /// How often a clause uses a thread-local variable that is no array.

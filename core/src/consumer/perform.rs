@@ -87,23 +87,25 @@ impl Consumer<'_> {
         Ok(())
     }
 
-    /// Does any record in the queue look at an aggregation?
+    /// Does any record in the queue look at an aggregation? Of most scripts none ever does.
     fn needs_snapshot(&self, queue: &Queue) -> bool {
-        queue.items.iter().any(|item| match item {
-            Item::Record(record) => self.clause(record).is_some_and(|clause| {
-                clause.record.actions.iter().any(|action| {
-                    matches!(
-                        action.kind,
-                        ActionKind::Printa { .. }
-                            | ActionKind::Clear { .. }
-                            | ActionKind::Trunc { .. }
-                            | ActionKind::Normalize { .. }
-                            | ActionKind::Denormalize { .. }
-                    )
-                })
-            }),
-            _ => false,
-        })
+        let looks = |clause: &Clause| {
+            clause.record.actions.iter().any(|action| {
+                matches!(
+                    action.kind,
+                    ActionKind::Printa { .. }
+                        | ActionKind::Clear { .. }
+                        | ActionKind::Trunc { .. }
+                        | ActionKind::Normalize { .. }
+                        | ActionKind::Denormalize { .. }
+                )
+            })
+        };
+        self.program.clauses.iter().any(looks)
+            && queue.items.iter().any(|item| match item {
+                Item::Record(record) => self.clause(record).is_some_and(looks),
+                _ => false,
+            })
     }
 
     fn clause(&self, record: &Record) -> Option<&Clause> {
