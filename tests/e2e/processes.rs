@@ -293,9 +293,18 @@ fn late_threads() -> Result<(), String> {
 /// More probes than are rarely meant are refused with the option that allows them, and with it they are exact.
 fn many_probes() -> Result<(), String> {
     let command = format!("{} 1 200", program("hits")?);
-    let script = "pid$target:libc.so.6::entry, pid$target:libc.so.6::return, pid$target:libc.so.6:[a-b]*: { n++; } \
-        pid$target::work:entry { @ = count(); } END { printa(\"calls %@d\\n\", @); }";
-    let refused = run(&mut tracer(&["-xmaxprobes=1000", "-c", &command, "-n", script])?, LIMIT)?;
+    // On a slow machine a part of them: without uprobe_multi each is an event and a link of its own.
+    let (places, least) = match std::env::var_os("DUOTRACE_EXACT_PART") {
+        Some(_) => ("pid$target:libc.so.6:[a-m]*:entry", 1000),
+        None => (
+            "pid$target:libc.so.6::entry, pid$target:libc.so.6::return, pid$target:libc.so.6:[a-b]*:",
+            20_000,
+        ),
+    };
+    let script = &format!(
+        "{places} {{ n++; }} pid$target::work:entry {{ @ = count(); }} END {{ printa(\"calls %@d\\n\", @); }}"
+    );
+    let refused = run(&mut tracer(&["-xmaxprobes=500", "-c", &command, "-n", script])?, LIMIT)?;
     let asked = "or allow more (-x maxprobes=";
     let count =
         refused.stderr.split(asked).nth(1).and_then(|rest| rest.split(')').next()?.parse::<u32>().ok());
@@ -303,7 +312,7 @@ fn many_probes() -> Result<(), String> {
     else {
         return Err(format!("{}\n{}", refused.status, refused.stderr));
     };
-    if count < 20_000 {
+    if count < least {
         return Err(format!("only {count} places"));
     }
     let allowed = format!("-xmaxprobes={count}");
