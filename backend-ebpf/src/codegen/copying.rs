@@ -1,6 +1,7 @@
 //! What copies memory: bcopy(), copyin() and copyinto() into scratch memory, copyout() and copyoutstr() out of it.
 
 use super::Hook;
+use super::asm::Label;
 use super::context::{Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, drops, event, frame};
@@ -18,15 +19,9 @@ impl Gen<'_> {
         let size = self.hold()?;
         self.scalar(from)?;
         self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
-        self.asm.mov(Reg::R1, Reg::R0);
-        self.alu(Alu::Rsh, Reg::R1, 48);
         let bad = self.fault(Fault::BadAddr, true);
-        self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, bad);
-        self.emit(Insn::mov32(Reg::R1, Reg::R0));
-        self.peek(&size, Reg::R2);
-        self.alu(Alu::Add, Reg::R1, Reg::R2);
-        self.frame_load(Size::DW, Reg::R2, frame::SCRATCH_TOP as u32);
-        self.asm.jump_if(Cond::Gt, Reg::R1, Reg::R2, bad);
+        self.unless_scratch(bad);
+        self.within_scratch(&size, bad);
         self.scratch_address(0)?;
         self.asm.mov(Reg::R2, Reg::R0);
         self.take(size, Reg::R3);
@@ -138,6 +133,22 @@ impl Gen<'_> {
         self.asm.call(Helper::ProbeReadKernel);
     }
 
+    /// Goes elsewhere unless `R0` points to scratch memory.
+    pub(super) fn unless_scratch(&mut self, other: Label) {
+        self.asm.mov(Reg::R1, Reg::R0);
+        self.alu(Alu::Rsh, Reg::R1, 48);
+        self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, other);
+    }
+
+    /// Goes to `bad` unless all of so many bytes from the scratch pointer `R0` on have been given out.
+    fn within_scratch(&mut self, size: &super::context::Hold, bad: Label) {
+        self.emit(Insn::mov32(Reg::R1, Reg::R0));
+        self.peek(size, Reg::R2);
+        self.alu(Alu::Add, Reg::R1, Reg::R2);
+        self.frame_load(Size::DW, Reg::R2, frame::SCRATCH_TOP as u32);
+        self.asm.jump_if(Cond::Gt, Reg::R1, Reg::R2, bad);
+    }
+
     /// `R0 =` tagged pointer to a scratch offset.
     pub(super) fn tagged(&mut self, at: super::context::Hold) {
         self.take(at, Reg::R0);
@@ -156,29 +167,18 @@ impl Gen<'_> {
         let size = self.hold()?;
         self.scalar(to)?;
         self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
-        self.asm.mov(Reg::R1, Reg::R0);
-        self.alu(Alu::Rsh, Reg::R1, 48);
         let bad = self.fault(Fault::BadAddr, true);
-        self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, bad);
+        self.unless_scratch(bad);
+        self.within_scratch(&size, bad);
         self.emit(Insn::mov32(Reg::R0, Reg::R0));
-        self.peek(&size, Reg::R1);
-        self.alu(Alu::Add, Reg::R1, Reg::R0);
-        self.frame_load(Size::DW, Reg::R2, frame::SCRATCH_TOP as u32);
-        self.asm.jump_if(Cond::Gt, Reg::R1, Reg::R2, bad);
         self.asm.jump_if(Cond::Gt, Reg::R0, most, bad);
         let to = self.hold()?;
         self.take(from, Reg::R0);
         let (plain, done) = (self.asm.label(), self.asm.label());
         self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
-        self.asm.mov(Reg::R1, Reg::R0);
-        self.alu(Alu::Rsh, Reg::R1, 48);
-        self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, plain);
+        self.unless_scratch(plain);
         // The whole of what is read must be scratch that was given out.
-        self.emit(Insn::mov32(Reg::R1, Reg::R0));
-        self.peek(&size, Reg::R2);
-        self.alu(Alu::Add, Reg::R1, Reg::R2);
-        self.frame_load(Size::DW, Reg::R2, frame::SCRATCH_TOP as u32);
-        self.asm.jump_if(Cond::Gt, Reg::R1, Reg::R2, bad);
+        self.within_scratch(&size, bad);
         self.scratch_address(0)?;
         self.copy_held(Helper::ProbeReadKernel, &to, &size);
         self.asm.jump(done);

@@ -4,9 +4,7 @@ use super::args::regs;
 use super::context::{Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::frame;
-use duotrace_core::ir::{
-    BinaryOp, Expr, ExprKind, Fault, LogicalOp, PlaceKind, SCRATCH_TAG, Space, Ty, UnaryOp,
-};
+use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Fault, LogicalOp, PlaceKind, Space, Ty, UnaryOp};
 
 impl Gen<'_> {
     /// `R0 = expr`.
@@ -195,9 +193,7 @@ impl Gen<'_> {
         let done = self.asm.label();
         if self.plan.uses_scratch {
             let plain = self.asm.label();
-            self.asm.mov(Reg::R1, Reg::R0);
-            self.alu(Alu::Rsh, Reg::R1, 48);
-            self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, plain);
+            self.unless_scratch(plain);
             self.scratch_address(bytes)?;
             self.read_call(Helper::ProbeReadKernel, bytes, to);
             self.asm.jump(done);

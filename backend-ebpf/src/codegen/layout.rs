@@ -8,7 +8,7 @@ use super::asm::MapId;
 use super::{Input, agg};
 use duotrace_core::aggregate::AggFunc;
 use duotrace_core::diagnostic::{Diag, Tag};
-use duotrace_core::ir::walk::calls_any;
+use duotrace_core::ir::walk::{calls_any, takes_user_stacks};
 pub(crate) use duotrace_core::ir::walk::{walk, walk_body};
 use duotrace_core::ir::{Clause, Scope, StackSpec, SymbolKind, Ty};
 
@@ -346,7 +346,8 @@ impl Layout {
         plan.temps_at = scratch_at + if plan.uses_scratch { plan.scratch_bytes * 2 } else { 0 };
         // One string more than is used: the verifier bounds a string's offset and a length in it each on its own.
         plan.window_at = plan.temps_at + round8(temps) + str_bytes + 8;
-        plan.frame_bytes = plan.window_at + if walks_stacks(program) { super::runtime::WINDOW } else { 0 };
+        plan.frame_bytes =
+            plan.window_at + if takes_user_stacks(program) { super::runtime::WINDOW } else { 0 };
         Ok(plan)
     }
 
@@ -493,20 +494,6 @@ fn uses_scratch(input: &Input<'_>) -> bool {
         .clauses
         .iter()
         .any(|clause| calls_any(clause, &[S::Alloca, S::Copyin, S::Copyinto, S::Copyout, S::Bcopy]))
-}
-
-/// Is a user's stack wanted anywhere?
-fn walks_stacks(program: &duotrace_core::ir::Program) -> bool {
-    let is_one = |ty: &Ty| matches!(ty, Ty::Stack(spec) if spec.user);
-    let mut valued = false;
-    for clause in &program.clauses {
-        let mut look = |expr: &duotrace_core::ir::Expr| valued |= is_one(&expr.ty);
-        clause.predicate.iter().for_each(|expr| duotrace_core::ir::walk::walk(expr, &mut look));
-        duotrace_core::ir::walk::walk_body(&clause.body, &mut look);
-    }
-    valued
-        || program.aggregations.iter().any(|def| def.key.iter().any(is_one))
-        || program.clauses.iter().any(|clause| clause.record.fields.iter().any(|field| is_one(&field.ty)))
 }
 
 /// Does a clause take scratch memory?

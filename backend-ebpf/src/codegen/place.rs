@@ -8,7 +8,7 @@ use super::context::{Gen, Hold, Res, slot};
 use super::expr::narrows_not;
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, VarPlace, drops};
-use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Fault, Place, PlaceKind, SCRATCH_TAG, Space, Ty};
+use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Fault, Place, PlaceKind, Space, Ty};
 
 /// What a place is based on.
 #[derive(Debug)]
@@ -223,8 +223,6 @@ impl Gen<'_> {
                     self.peek(hold, Reg::R0);
                 }
                 self.asm.store(Size::DW, Reg::R10, slot::ADDRESS, Reg::R0);
-                self.asm.mov(Reg::R1, Reg::R0);
-                self.alu(Alu::Rsh, Reg::R1, 48);
                 let bad = self.fault(Fault::BadAddr, true);
                 if !self.plan.uses_scratch {
                     // Nothing can be written; what follows is never reached but must look right.
@@ -232,7 +230,7 @@ impl Gen<'_> {
                     self.frame_ptr(Reg::R1, 0);
                     return Ok(());
                 }
-                self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, bad);
+                self.unless_scratch(bad);
                 self.scratch_address(access_bytes(place.ty))?;
                 self.asm.mov(Reg::R1, Reg::R0);
                 return Ok(());

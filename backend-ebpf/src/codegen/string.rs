@@ -9,7 +9,7 @@ use super::context::{Gen, Res, slot};
 use super::insn::{Alu, Cond, Helper, Insn, Reg, Size};
 use super::layout::VarPlace;
 use super::runtime::Routine;
-use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Fault, Place, PlaceKind, SCRATCH_TAG, Space, Ty};
+use duotrace_core::ir::{BinaryOp, Expr, ExprKind, Fault, Place, PlaceKind, Space, Ty};
 
 impl Gen<'_> {
     /// Writes the string `expr` to the frame at `to`.
@@ -130,9 +130,7 @@ impl Gen<'_> {
         let scratch = self.plan.uses_scratch;
         if scratch {
             // Scratch memory is the kernel's, wherever the pointer is thought to point.
-            self.asm.mov(Reg::R1, Reg::R0);
-            self.alu(Alu::Rsh, Reg::R1, 48);
-            self.asm.jump_if(Cond::Ne, Reg::R1, SCRATCH_TAG as i32, plain);
+            self.unless_scratch(plain);
             self.scratch_address(1)?;
             self.string_read(to, limit, size.as_ref(), Helper::ProbeReadKernelStr);
             self.asm.jump(read);

@@ -2,6 +2,7 @@
 
 use super::{How, Search};
 use crate::kernel::perf_event::Rate;
+use duotrace_core::options;
 use duotrace_core::probe::is_glob;
 
 /// What `-l` lists (the rates that illumos has from the start).
@@ -21,43 +22,21 @@ const CUSTOMARY: [&str; 13] = [
     "tick-5000",
 ];
 
-/// Suffixes and their nanoseconds; `hz` is the one that is a rate.
-const UNITS: [(&str, u64); 15] = [
-    ("ns", 1),
-    ("nsec", 1),
-    ("us", 1_000),
-    ("usec", 1_000),
-    ("ms", 1_000_000),
-    ("msec", 1_000_000),
-    ("s", SECOND),
-    ("sec", SECOND),
-    ("m", 60 * SECOND),
-    ("min", 60 * SECOND),
-    ("h", 3_600 * SECOND),
-    ("hour", 3_600 * SECOND),
-    ("d", 86_400 * SECOND),
-    ("day", 86_400 * SECOND),
-    ("hz", 0),
-];
 const SECOND: u64 = 1_000_000_000;
 
-/// Period in nanoseconds and whether on every CPU; `None` when it is no such name.
 /// The shortest period of a timer, as dtrace(7) has it: what fires more often leaves no time for anything else.
 const SHORTEST: u64 = SECOND / 5000;
 
+/// Period in nanoseconds and whether on every CPU; `None` when it is no such name.
 fn parse(name: &str) -> Option<(u64, bool)> {
     let (rest, every_cpu) = match name.strip_prefix("profile-") {
         Some(rest) => (rest, true),
         None => (name.strip_prefix("tick-")?, false),
     };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = rest.split_at_checked(digits)?;
-    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
-    let unit = if unit.is_empty() { "hz" } else { unit };
-    let (_, each) = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name))?;
-    let period = if *each == 0 { SECOND / number } else { number.checked_mul(*each)? };
     // The kernel refuses periods with the top bit set.
-    (SHORTEST..1 << 63).contains(&period).then_some((period, every_cpu))
+    options::rate(rest)
+        .filter(|period| (SHORTEST..1 << 63).contains(period))
+        .map(|period| (period, every_cpu))
 }
 
 /// The rate of a `profile-N`; `None` when it is no such name.
@@ -88,7 +67,7 @@ fn add(search: &mut Search<'_>, name: &str) {
             search.add(["profile", "", "", name], None, how);
         }
         None => {
-            let units: Vec<&str> = UNITS.iter().map(|(name, _)| *name).collect();
+            let units: Vec<&str> = options::rate_units().collect();
             search.notes.push(format!(
                 "{name}: after the dash comes a number above 0 and one of {} (hz without any); \
                  no period is shorter than 200 us",

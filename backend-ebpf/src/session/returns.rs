@@ -18,14 +18,13 @@
 
 use crate::btf::Btf;
 use crate::codegen::ReturnOffsets;
-use crate::codegen::layout::{walk, walk_body};
 use crate::kernel::{Feature, Features};
 use crate::process::maps;
 use crate::provider::UserSite;
 use crate::symbols::elf::Elf;
+use duotrace_core::ir::walk::{has_expr, takes_user_stacks};
 use duotrace_core::ir::{
-    BinaryOp, Builtin, Clause, ClauseId, Expr, ExprKind, LogicalOp, Place, PlaceKind, Program, Scope, Ty,
-    VarId,
+    BinaryOp, Builtin, Clause, ClauseId, Expr, ExprKind, LogicalOp, Place, PlaceKind, Program, Scope, VarId,
 };
 use duotrace_core::options::{Options, opt};
 use duotrace_core::probe::ProbeDesc;
@@ -156,20 +155,10 @@ impl Process {
 
 /// Does a script look at the stacks of processes?
 fn looks_at_stacks(program: &Program) -> bool {
-    let mut found = false;
-    let mut look = |expr: &Expr| {
-        found |= match &expr.kind {
-            ExprKind::Builtin(Builtin::Ucaller | Builtin::Ustackdepth) | ExprKind::Ureg(_) => true,
-            _ => matches!(expr.ty, Ty::Stack(spec) if spec.user),
-        }
+    let asks = |expr: &Expr| {
+        matches!(expr.kind, ExprKind::Builtin(Builtin::Ucaller | Builtin::Ustackdepth) | ExprKind::Ureg(_))
     };
-    for clause in &program.clauses {
-        clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
-        walk_body(&clause.body, &mut look);
-    }
-    let fields = program.clauses.iter().flat_map(|clause| &clause.record.fields).map(|field| field.ty);
-    let keys = program.aggregations.iter().flat_map(|agg| &agg.key).copied();
-    found || fields.chain(keys).any(|ty| matches!(ty, Ty::Stack(spec) if spec.user))
+    takes_user_stacks(program) || program.clauses.iter().any(|clause| has_expr(clause, asks))
 }
 
 /// Is a predicate false as long as the function of its clause has not been seen to be entered?
@@ -212,20 +201,14 @@ fn set_at_entry(program: &Program, clause: &Clause, variable: VarId) -> bool {
 
 /// Does a clause give a variable a value other than 0?
 fn sets(clause: &Clause, variable: VarId) -> bool {
-    let mut found = false;
     let is = |place: &Place| match &place.kind {
         PlaceKind::Var { var, .. } | PlaceKind::Elem { var, .. } => *var == variable,
         PlaceKind::Mem { .. } => false,
     };
-    let mut look = |expr: &Expr| {
-        found |= match &expr.kind {
-            ExprKind::Assign { place, value } => is(place) && !matches!(value.kind, ExprKind::Const(0)),
-            ExprKind::Update { place, .. } => is(place),
-            ExprKind::AddressOf(place) => is(place),
-            _ => false,
-        }
-    };
-    clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
-    walk_body(&clause.body, &mut look);
-    found
+    has_expr(clause, |expr| match &expr.kind {
+        ExprKind::Assign { place, value } => is(place) && !matches!(value.kind, ExprKind::Const(0)),
+        ExprKind::Update { place, .. } => is(place),
+        ExprKind::AddressOf(place) => is(place),
+        _ => false,
+    })
 }

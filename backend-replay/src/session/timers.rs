@@ -1,36 +1,10 @@
 //! Tick and profile probes on virtual time: they fire when an event's time has come past theirs.
 
-const SECOND: u64 = 1_000_000_000;
-
-/// Suffixes and their nanoseconds; `hz`, and none, is a rate.
-const UNITS: [(&str, u64); 14] = [
-    ("ns", 1),
-    ("nsec", 1),
-    ("us", 1_000),
-    ("usec", 1_000),
-    ("ms", 1_000_000),
-    ("msec", 1_000_000),
-    ("s", SECOND),
-    ("sec", SECOND),
-    ("m", 60 * SECOND),
-    ("min", 60 * SECOND),
-    ("h", 3_600 * SECOND),
-    ("hour", 3_600 * SECOND),
-    ("d", 86_400 * SECOND),
-    ("day", 86_400 * SECOND),
-];
+use duotrace_core::options::rate;
 
 /// Period in nanoseconds of `tick-1s`, `profile-997`; `None` when it is no such name.
 pub(super) fn period(name: &str) -> Option<u64> {
-    let rest = name.strip_prefix("profile-").or_else(|| name.strip_prefix("tick-"))?;
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = rest.split_at_checked(digits)?;
-    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
-    let period = match unit.to_ascii_lowercase().as_str() {
-        "" | "hz" => SECOND / number,
-        unit => number.checked_mul(UNITS.iter().find(|(name, _)| *name == unit)?.1)?,
-    };
-    (period > 0).then_some(period)
+    rate(name.strip_prefix("profile-").or_else(|| name.strip_prefix("tick-"))?)
 }
 
 /// Firings of a timer between two events at most: a recording whose clock jumps by years must not keep a replay busy
@@ -79,7 +53,7 @@ mod tests {
 
     #[test]
     fn timers_fire_in_the_order_of_their_times() {
-        assert_eq!(period("tick-1s"), Some(SECOND));
+        assert_eq!(period("tick-1s"), Some(1_000_000_000));
         assert_eq!(period("profile-1000hz"), Some(1_000_000));
         assert_eq!((period("tick-0"), period("tick-1x"), period("tock-1")), (None, None, None));
         let mut timers = Timers::start(100, [(1, 10), (2, 15)].into_iter());

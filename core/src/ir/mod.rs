@@ -22,6 +22,7 @@
 //! clause: the rest of it is skipped, nothing of its record is delivered, and
 //! the ERROR probe fires (see [`Fault`]).
 
+mod builtin;
 pub mod parse;
 pub mod text;
 pub mod tree;
@@ -31,6 +32,7 @@ pub mod walk;
 use crate::aggregate::AggFunc;
 use crate::diagnostic::{SourceMap, Span};
 use crate::probe::{ProbeDesc, ProbeId};
+pub use builtin::{Builtin, Subroutine};
 
 /// Upper 16 bits of a pointer into scratch memory: `SCRATCH_TAG << 48 | offset`.
 pub const SCRATCH_TAG: u64 = 0x7fd7;
@@ -299,133 +301,6 @@ pub enum LogicalOp {
     And,
     Or,
     Xor,
-}
-
-/// Built-in variables as an executor sees them. `core::builtins` has the D names and types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Builtin {
-    Pid,
-    Tid,
-    Ppid,
-    Uid,
-    Gid,
-    /// Str.
-    Execname,
-    Cpu,
-    /// Nanoseconds, monotonic; the same value throughout a clause.
-    Timestamp,
-    /// Nanoseconds this thread has spent on a CPU.
-    Vtimestamp,
-    /// Nanoseconds since 1970 UTC.
-    Walltimestamp,
-    /// Number of the enabled clause of this probe, from 1.
-    Epid,
-    /// The probe's number, from 1.
-    Id,
-    Errno,
-    /// Str, all four.
-    Probeprov,
-    Probemod,
-    Probefunc,
-    Probename,
-    /// Address of the kernel function's caller; 0 outside kernel probes.
-    Caller,
-    /// Return address of the user function.
-    Ucaller,
-    Ipl,
-    Stackdepth,
-    Ustackdepth,
-    /// Address of the kernel's task structure.
-    Curthread,
-    /// Str: the process' first arguments (pr_psargs).
-    Psargs,
-    /// Str: working directory, root directory, container name.
-    Cwd,
-    Root,
-    Zonename,
-    /// Pid of the session leader, process group.
-    Sid,
-    Pgid,
-    Euid,
-    Egid,
-    /// Str: name of the thread.
-    Threadname,
-    /// Number of CPUs' chip, set (curcpu).
-    CpuChip,
-}
-
-/// Subroutines as an executor sees them. `core::builtins` has the D prototypes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Subroutine {
-    /// `(size) -> scratch pointer`, zeroed. Faults: NOSCRATCH.
-    Alloca,
-    /// `(src, dst, size)`; src kernel or scratch, dst scratch.
-    Bcopy,
-    /// `(user address, size) -> scratch pointer`. Faults: BADADDR, NOSCRATCH.
-    Copyin,
-    /// `(user address, size, scratch pointer)`.
-    Copyinto,
-    /// `(scratch pointer, user address, size)`; destructive.
-    Copyout,
-    /// `(str, user address, max)`; destructive.
-    Copyoutstr,
-    Strlen,
-    Strjoin,
-    Strstr,
-    /// `(str, char) -> str or NULL`.
-    Strchr,
-    Strrchr,
-    /// `(str or NULL, delimiters) -> str or NULL`; position is kept per firing.
-    Strtok,
-    /// `(str, start[, length])`; negative values count from the end, as perl's.
-    Substr,
-    /// `(str, part[, start]) -> int`.
-    Index,
-    Rindex,
-    Basename,
-    Dirname,
-    Cleanpath,
-    /// `(int64[, base]) -> str`.
-    Lltostr,
-    /// `(str[, base]) -> int64`.
-    Strtoll,
-    Toupper,
-    Tolower,
-    Strip,
-    /// `(str json, str selector) -> str or NULL`.
-    Json,
-    /// `(str, index) -> char`: `s[i]`; 0 behind the end. Faults: BADADDR.
-    CharAt,
-    /// `(pid) -> int`: is the current process that one or a descendant?
-    Progenyof,
-    Rand,
-    Htons,
-    Htonl,
-    Htonll,
-    Ntohs,
-    Ntohl,
-    Ntohll,
-    /// `(pointer to ipaddr_t) -> str`.
-    InetNtoa,
-    InetNtoa6,
-    /// `(family, pointer) -> str`.
-    InetNtop,
-    Getmajor,
-    Getminor,
-    /// `() -> int`: a fresh speculation id or 0.
-    Speculation,
-    MutexOwned,
-    MutexOwner,
-    MutexTypeAdaptive,
-    MutexTypeSpin,
-    RwReadHeld,
-    RwWriteHeld,
-    RwIswriter,
-    /// `(path pointer) -> str`.
-    DPath,
-    LinkNtop,
-    /// `(fd) -> str`: path of an open file (fds[].fi_pathname), and its parts.
-    Getf,
 }
 
 /// A statement of a clause body.

@@ -191,7 +191,7 @@ fn expr(node: &Node) -> Res<Expr> {
         "const" => ExprKind::Const(list.number()?),
         "text" => ExprKind::StrConst(list.text()?),
         "null" => ExprKind::StrNull,
-        "builtin" => ExprKind::Builtin(named(&list.word()?, BUILTINS)?),
+        "builtin" => ExprKind::Builtin(named(&list.word()?, Builtin::ALL)?),
         "arg" => ExprKind::Arg(list.number()?),
         "ureg" => ExprKind::Ureg(list.boxed()?),
         "read" => ExprKind::Read(Box::new(place(list.node()?)?)),
@@ -220,7 +220,7 @@ fn expr(node: &Node) -> Res<Expr> {
             ExprKind::Update { place, op, compute, old, value: list.boxed()? }
         }
         "comma" => ExprKind::Comma(list.boxed()?, list.boxed()?),
-        "call" => ExprKind::Call(named(&list.word()?, SUBROUTINES)?, list.exprs()?),
+        "call" => ExprKind::Call(named(&list.word()?, Subroutine::ALL)?, list.exprs()?),
         name => match named(name, &UNARY) {
             Ok(op) => ExprKind::Unary(op, list.boxed()?),
             Err(_) => ExprKind::Binary(named(name, &BINARY)?, list.boxed()?, list.boxed()?),
@@ -463,98 +463,3 @@ fn statement(mut list: List<'_>) -> Res<Stmt> {
     list.end()?;
     Ok(stmt)
 }
-
-/// Every built-in variable that has a name in the text form.
-const BUILTINS: &[Builtin] = {
-    use Builtin::*;
-    &[
-        Pid,
-        Tid,
-        Ppid,
-        Uid,
-        Gid,
-        Execname,
-        Cpu,
-        Timestamp,
-        Vtimestamp,
-        Walltimestamp,
-        Epid,
-        Id,
-        Errno,
-        Probeprov,
-        Probemod,
-        Probefunc,
-        Probename,
-        Caller,
-        Ucaller,
-        Ipl,
-        Stackdepth,
-        Ustackdepth,
-        Curthread,
-        Psargs,
-        Cwd,
-        Root,
-        Zonename,
-        Sid,
-        Pgid,
-        Euid,
-        Egid,
-        Threadname,
-        CpuChip,
-    ]
-};
-
-/// Every subroutine that has a name in the text form.
-const SUBROUTINES: &[Subroutine] = {
-    use Subroutine::*;
-    &[
-        Alloca,
-        Bcopy,
-        Copyin,
-        Copyinto,
-        Copyout,
-        Copyoutstr,
-        Strlen,
-        Strjoin,
-        Strstr,
-        Strchr,
-        Strrchr,
-        Strtok,
-        Substr,
-        Index,
-        Rindex,
-        Basename,
-        Dirname,
-        Cleanpath,
-        Lltostr,
-        Strtoll,
-        Toupper,
-        Tolower,
-        Strip,
-        Json,
-        Progenyof,
-        Rand,
-        Htons,
-        Htonl,
-        Htonll,
-        Ntohs,
-        Ntohl,
-        Ntohll,
-        InetNtoa,
-        InetNtoa6,
-        InetNtop,
-        Getmajor,
-        Getminor,
-        Speculation,
-        MutexOwned,
-        MutexOwner,
-        MutexTypeAdaptive,
-        MutexTypeSpin,
-        RwReadHeld,
-        RwWriteHeld,
-        RwIswriter,
-        DPath,
-        LinkNtop,
-        Getf,
-    ]
-};

@@ -1,16 +1,28 @@
 //! Visiting every expression of a clause.
 
-use super::{Clause, Expr, ExprKind, Place, PlaceKind, Stmt, Subroutine};
+use super::{Clause, Expr, ExprKind, Place, PlaceKind, Program, Stmt, Subroutine, Ty};
 
 /// Does a clause call any of these?
 pub fn calls_any(clause: &Clause, subroutines: &[Subroutine]) -> bool {
+    has_expr(clause, |expr| matches!(&expr.kind, ExprKind::Call(called, _) if subroutines.contains(called)))
+}
+
+/// Is any expression of a clause, its predicate included, such a one?
+pub fn has_expr(clause: &Clause, is_one: impl Fn(&Expr) -> bool) -> bool {
     let mut found = false;
-    let mut look = |expr: &Expr| {
-        found |= matches!(&expr.kind, ExprKind::Call(called, _) if subroutines.contains(called));
-    };
+    let mut look = |expr: &Expr| found |= is_one(expr);
     clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
     walk_body(&clause.body, &mut look);
     found
+}
+
+/// Does a program take user stacks: as values, in records, in keys?
+pub fn takes_user_stacks(program: &Program) -> bool {
+    let is_one = |ty: &Ty| matches!(ty, Ty::Stack(spec) if spec.user);
+    let fields = program.clauses.iter().flat_map(|clause| &clause.record.fields).map(|field| &field.ty);
+    let keys = program.aggregations.iter().flat_map(|agg| &agg.key);
+    fields.chain(keys).any(is_one)
+        || program.clauses.iter().any(|clause| has_expr(clause, |expr| is_one(&expr.ty)))
 }
 
 /// Visits every expression of a body.

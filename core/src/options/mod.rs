@@ -6,7 +6,7 @@ mod table;
 mod value;
 
 pub use table::{OPTIONS, Row, opt};
-pub use value::OptionError;
+pub use value::{OptionError, rate, rate_units};
 
 use std::collections::BTreeMap;
 

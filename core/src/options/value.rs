@@ -116,23 +116,43 @@ fn integer(text: &str) -> Option<u64> {
     }
 }
 
-/// `10ms`, `1s`, `50hz`; a bare number is a frequency. An interval in nanoseconds.
-fn rate(text: &str) -> Option<u64> {
+const SECOND: u64 = 1_000_000_000;
+
+/// Suffixes of a [`rate`] and their nanoseconds; `hz` is the one that is a frequency.
+const RATE_UNITS: [(&str, u64); 15] = [
+    ("ns", 1),
+    ("nsec", 1),
+    ("us", 1_000),
+    ("usec", 1_000),
+    ("ms", 1_000_000),
+    ("msec", 1_000_000),
+    ("s", SECOND),
+    ("sec", SECOND),
+    ("m", 60 * SECOND),
+    ("min", 60 * SECOND),
+    ("h", 3_600 * SECOND),
+    ("hour", 3_600 * SECOND),
+    ("d", 86_400 * SECOND),
+    ("day", 86_400 * SECOND),
+    ("hz", 0),
+];
+
+/// `10ms`, `1s`, `50hz`; a bare number is a frequency. An interval in nanoseconds, as options have it, and the names of
+/// `profile-` and `tick-` probes.
+pub fn rate(text: &str) -> Option<u64> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(unit_at);
     let n: u64 = digits.parse().ok().filter(|n| *n > 0)?;
-    let scale = match unit.to_ascii_lowercase().as_str() {
-        "ns" | "nsec" => 1,
-        "us" | "usec" => 1_000,
-        "ms" | "msec" => 1_000_000,
-        "s" | "sec" => 1_000_000_000,
-        "m" | "min" => 60_000_000_000,
-        "h" | "hour" => 3_600_000_000_000,
-        "d" | "day" => 86_400_000_000_000,
-        "hz" | "" => return Some(1_000_000_000 / n).filter(|n| *n > 0),
-        _ => return None,
-    };
-    n.checked_mul(scale)
+    let unit = if unit.is_empty() { "hz" } else { unit };
+    match RATE_UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name))? {
+        (_, 0) => Some(SECOND / n).filter(|period| *period > 0),
+        (_, each) => n.checked_mul(*each),
+    }
+}
+
+/// The suffixes that a [`rate`] may have.
+pub fn rate_units() -> impl Iterator<Item = &'static str> {
+    RATE_UNITS.iter().map(|(name, _)| *name)
 }
 
 #[cfg(test)]
