@@ -136,3 +136,52 @@ fn declarations() {
         ("translator struct s < int x > { a = x; }; BEGIN { exit(0); }", "D_XLATE_SOU"),
     ]);
 }
+
+#[test]
+fn llquantize_says_which_argument_is_wrong() {
+    for (arguments, expected) in [
+        ("1, x, 0, 3, 10", "D_LLQUANT_FACTORTYPE"),
+        ("1, 1, 0, 3, 10", "D_LLQUANT_FACTORVAL"),
+        ("1, 10, x, 3, 10", "D_LLQUANT_LMAGTYPE"),
+        ("1, 10, -1, 3, 10", "D_LLQUANT_LMAGVAL"),
+        ("1, 10, 0, x, 10", "D_LLQUANT_HMAGTYPE"),
+        ("1, 10, 3, 0, 10", "D_LLQUANT_HMAGVAL"),
+        ("1, 10, 0, 100, 10", "D_LLQUANT_HMAGVAL"),
+        ("1, 10, 0, 3, x", "D_LLQUANT_STEPTYPE"),
+        ("1, 10, 0, 3, 5", "D_LLQUANT_STEPVAL"),
+        ("1, 10, 0, 3, 15", "D_LLQUANT_STEPVAL"),
+    ] {
+        assert_eq!(tag(&format!("BEGIN {{ @ = llquantize({arguments}); }}")), expected, "{arguments}");
+    }
+    for (other, expected) in [
+        ("20, 0, 3, 20", "D_LLQUANT_MATCHFACTOR"),
+        ("10, 1, 3, 10", "D_LLQUANT_MATCHLMAG"),
+        ("10, 0, 4, 10", "D_LLQUANT_MATCHHMAG"),
+        ("10, 0, 3, 20", "D_LLQUANT_MATCHSTEPS"),
+    ] {
+        let text = format!("BEGIN {{ @ = llquantize(1, 10, 0, 3, 10); @ = llquantize(1, {other}); }}");
+        assert_eq!(tag(&text), expected, "{other}");
+    }
+}
+
+#[test]
+fn tags_that_scripts_seldom_meet() {
+    all(&[
+        ("int f()[3]; BEGIN { }", "D_DECL_FUNCRET"),
+        ("int a[3](); BEGIN { }", "D_DECL_ARRFUNC"),
+        ("int a[100000]; BEGIN { }", "D_DECL_TOOBIG"),
+        ("BEGIN { print((void)1); }", "D_PRINT_VOID"),
+        ("BEGIN { tracemem(1, 2, \"x\"); }", "D_PROTO_ARG"),
+        ("BEGIN { @a = count(); trunc(@a, \"x\"); }", "D_PROTO_ARG"),
+        ("BEGIN { @a = count(); normalize(@a, \"x\"); }", "D_PROTO_ARG"),
+        ("provider foo { probe a(); probe a(); }; BEGIN { }", "D_PROV_PRDUP"),
+        ("#pragma D attributes Stable/Stable/Common provider dtrace part\nBEGIN { }", "D_PRAGMA_INVAL"),
+        ("#pragma D attributes Stable/Stable/Common provider nosuch name\nBEGIN { }", "D_PRAGMA_UNUSED"),
+        ("#pragma D binding 1.0 x\nBEGIN { }", "D_PRAGMA_MALFORM"),
+        ("#pragma D binding \"abc\" x\nBEGIN { }", "D_PRAGMA_INVAL"),
+        ("#pragma D depends_on library x.d\nBEGIN { }", "D_PRAGMA_DEPEND"),
+        ("#pragma D depends_on provider nosuch\nBEGIN { }", "D_PRAGMA_DEPEND"),
+        ("BEGIN { x = stack(3).addrs[3]; }", "D_ARR_BOUNDS"),
+        ("BEGIN { stack(3).depth = 1; }", "D_OP_LVAL"),
+    ]);
+}
