@@ -4,7 +4,6 @@ use crate::doctor::Part;
 use crate::flags::{Flag, Given};
 use crate::run::{self, Failed, fail};
 use crate::texts::Named;
-use crate::{FAILURE, report};
 use duotrace_core::options::{Options, opt};
 use duotrace_core::sema::ProgramText;
 use duotrace_ebpf::kernel::features::{Feature, Features};
@@ -98,11 +97,7 @@ impl Targets {
                     targets.children.push(child);
                 }
                 Flag::Process => {
-                    let pid = value.parse().ok().filter(|pid| *pid > 0 && *pid <= i32::MAX as u32);
-                    let pid = pid.ok_or_else(|| {
-                        report::line(&format!("invalid pid: {value}"));
-                        Failed(FAILURE)
-                    })?;
+                    let pid = run::pid(value)?;
                     if !std::path::Path::new(&format!("/proc/{pid}")).exists() {
                         return Err(fail(format!("failed to grab process {pid}: No such process")));
                     }

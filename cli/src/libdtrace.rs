@@ -135,11 +135,7 @@ fn config(given: &Given, programs: &[ProgramText]) -> Result<Config, Failed> {
         match flag {
             Flag::Command => config.targets.push(Target::Command(value.clone())),
             Flag::Process => {
-                let pid = value.parse().ok().filter(|pid| *pid > 0 && *pid <= i32::MAX as u32);
-                let pid = pid.ok_or_else(|| {
-                    report::line(&format!("invalid pid: {value}"));
-                    Failed(FAILURE)
-                })?;
+                let pid = run::pid(value)?;
                 config.targets.push(Target::Process(pid));
             }
             _ => {

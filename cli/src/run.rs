@@ -21,6 +21,15 @@ pub fn fail(text: impl AsRef<str>) -> Failed {
     Failed(FAILURE)
 }
 
+/// The process that `-p` names.
+pub fn pid(value: &str) -> Result<u32, Failed> {
+    let pid = value.parse().ok().filter(|pid| *pid > 0 && *pid <= i32::MAX as u32);
+    pid.ok_or_else(|| {
+        report::line(&format!("invalid pid: {value}"));
+        Failed(FAILURE)
+    })
+}
+
 /// A failure of the system, with what would help.
 pub fn refused(before: &str, error: &BackendError) -> Failed {
     let notes = if error.notes.is_empty() { String::new() } else { format!(" ({})", error.notes.join("; ")) };

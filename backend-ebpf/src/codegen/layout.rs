@@ -9,7 +9,6 @@ use super::{Input, agg};
 use duotrace_core::aggregate::AggFunc;
 use duotrace_core::diagnostic::{Diag, Tag};
 use duotrace_core::ir::walk::{calls_any, takes_user_stacks};
-pub(crate) use duotrace_core::ir::walk::{walk, walk_body};
 use duotrace_core::ir::{Clause, Scope, StackSpec, SymbolKind, Ty};
 
 /// Room for temporaries while they are being counted.

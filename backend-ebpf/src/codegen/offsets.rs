@@ -5,6 +5,7 @@
 
 use super::{KernelOffsets, PathOffsets, ProcessOffsets, ReturnOffsets, ZoneOffsets};
 use crate::btf::{Btf, Kind};
+use duotrace_core::ir::walk::walk_clause;
 use duotrace_core::ir::{Builtin, ExprKind, Program, Subroutine};
 
 impl KernelOffsets {
@@ -31,8 +32,7 @@ impl KernelOffsets {
                     ) | ExprKind::Call(Subroutine::Progenyof | Subroutine::DPath, _)
                 );
             };
-            clause.predicate.iter().for_each(|expr| super::layout::walk(expr, &mut look));
-            super::layout::walk_body(&clause.body, &mut look);
+            walk_clause(clause, &mut look);
         }
         found
     }

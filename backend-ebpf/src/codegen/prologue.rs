@@ -7,6 +7,7 @@ use super::insn::{Alu, Atomic, Cond, Helper, Insn, Reg, Size};
 use super::layout::{self, FRAMES_PER_CPU, VarPlace, control, drops, frame};
 use super::{Hook, Kept, PidFilter, ProbeIdentity, SiteGroup, args::regs};
 use duotrace_core::diagnostic::Diag;
+use duotrace_core::ir::walk::{has_expr, walk, walk_clause};
 use duotrace_core::ir::{Builtin, Clause, ClauseId, Effect, Expr, ExprKind, PlaceKind, Stmt, Subroutine, Ty};
 
 /// What a clause function needs and does, found by looking at it once.
@@ -332,8 +333,7 @@ impl<'a> Gen<'a> {
                 ExprKind::Call(Subroutine::Strtok, _) => tokens = true,
                 _ => {}
             };
-            clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut look));
-            layout::walk_body(&clause.body, &mut look);
+            walk_clause(clause, &mut look);
         }
         used.retain(|id| matches!(self.plan.vars.get(*id as usize), Some(VarPlace::Local(_))));
         if used.is_empty() && !tokens && !self.plan.uses_scratch {
@@ -454,13 +454,11 @@ impl<'a> Gen<'a> {
 
     /// Does the predicate read the clock; does only the rest?
     fn wants_clock(&self, clause: &Clause) -> (bool, bool) {
-        let mut found = false;
         let clock =
             |expr: &Expr| matches!(expr.kind, ExprKind::Builtin(Builtin::Timestamp | Builtin::Vtimestamp));
-        clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut |expr| found |= clock(expr)));
-        let early = found;
-        layout::walk_body(&clause.body, &mut |expr| found |= clock(expr));
-        (early, !early && (found || !clause.record.actions.is_empty()))
+        let mut early = false;
+        clause.predicate.iter().for_each(|expr| walk(expr, &mut |expr| early |= clock(expr)));
+        (early, !early && (has_expr(clause, clock) || !clause.record.actions.is_empty()))
     }
 
     /// `slot::BANK = bank * ncpu + cpu`, once per clause, so that a clause stays in one bank.
@@ -486,8 +484,7 @@ impl<'a> Gen<'a> {
         let mut look = |expr: &Expr| {
             count += usize::from(matches!(expr.kind, ExprKind::Builtin(Builtin::Pid | Builtin::Tid)));
         };
-        clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut look));
-        layout::walk_body(&clause.body, &mut look);
+        walk_clause(clause, &mut look);
         count
     }
 
@@ -506,8 +503,7 @@ impl<'a> Gen<'a> {
                 count += usize::from(matches!(at, Some(VarPlace::Thread(_))));
             }
         };
-        clause.predicate.iter().for_each(|expr| layout::walk(expr, &mut look));
-        layout::walk_body(&clause.body, &mut look);
+        walk_clause(clause, &mut look);
         count
     }
 
@@ -544,7 +540,7 @@ impl<'a> Gen<'a> {
             }
             _ => true,
         };
-        layout::walk(expr, &mut |expr| {
+        walk(expr, &mut |expr| {
             found |= match &expr.kind {
                 ExprKind::Const(_)
                 | ExprKind::Arg(_)

@@ -3,12 +3,12 @@
 mod join;
 
 use super::returns::Returns;
-use crate::codegen::layout::{walk, walk_body};
 use crate::codegen::{ArgSource, ErrorProbe, Hook, Kept, PidFilter, ProbeIdentity, Service, SiteGroup};
 use crate::kernel::link::{KernelSite, Site};
 use crate::kernel::perf_event::{Counter, Rate};
 use crate::provider::{self, How, Keep, Known, UserSite, usdt};
 use crate::symbols::recipe::{LookWhen, Recipe};
+use duotrace_core::ir::walk::walk_clause;
 use duotrace_core::ir::{Clause, ClauseId, ExprKind, Program};
 use duotrace_core::probe::ProbeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -535,7 +535,6 @@ fn used_args(clause: &Clause) -> BTreeSet<usize> {
             used.insert(n as usize);
         }
     };
-    clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
-    walk_body(&clause.body, &mut look);
+    walk_clause(clause, &mut look);
     used
 }

@@ -10,10 +10,14 @@ pub fn calls_any(clause: &Clause, subroutines: &[Subroutine]) -> bool {
 /// Is any expression of a clause, its predicate included, such a one?
 pub fn has_expr(clause: &Clause, is_one: impl Fn(&Expr) -> bool) -> bool {
     let mut found = false;
-    let mut look = |expr: &Expr| found |= is_one(expr);
-    clause.predicate.iter().for_each(|expr| walk(expr, &mut look));
-    walk_body(&clause.body, &mut look);
+    walk_clause(clause, &mut |expr| found |= is_one(expr));
     found
+}
+
+/// Visits every expression of a clause: its predicate, then its body.
+pub fn walk_clause(clause: &Clause, look: &mut dyn FnMut(&Expr)) {
+    clause.predicate.iter().for_each(|expr| walk(expr, look));
+    walk_body(&clause.body, look);
 }
 
 /// Does a program take user stacks: as values, in records, in keys?

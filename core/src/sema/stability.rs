@@ -1,6 +1,6 @@
 //! Stability attributes: `Name/Data/Class`, as `-x amin` and `-v` show them.
 
-use crate::probe::ProbeDesc;
+use crate::probe::{ProbeDesc, is_glob};
 
 /// The words of name and data stability, least stable first.
 pub const STABILITIES: &[&str] =
@@ -125,23 +125,18 @@ impl Vouched {
 
     /// Of the arguments of what a description means: none are known where any provider will do.
     pub fn arguments(desc: &ProbeDesc) -> Attributes {
-        if open(&desc.provider) { Attributes::UNSTABLE } else { Vouched::by(&desc.provider).args }
+        if is_glob(&desc.provider) { Attributes::UNSTABLE } else { Vouched::by(&desc.provider).args }
     }
 
     /// Of a probe description: what it names counts, what it leaves open does not; an open provider is unstable.
     pub fn description(desc: &ProbeDesc) -> Attributes {
         let own = Vouched::by(&desc.provider);
-        let provider = if open(&desc.provider) { Attributes::UNSTABLE } else { own.provider };
+        let provider = if is_glob(&desc.provider) { Attributes::UNSTABLE } else { own.provider };
         [(&desc.module, own.module), (&desc.function, own.function), (&desc.name, own.name)]
             .into_iter()
-            .filter(|(part, _)| !open(part))
+            .filter(|(part, _)| !is_glob(part))
             .fold(provider, |least, (_, attributes)| least.least(attributes))
     }
-}
-
-/// Does a part of a description mean more than one name?
-fn open(part: &str) -> bool {
-    part.is_empty() || part.contains(['*', '?', '['])
 }
 
 #[cfg(test)]
