@@ -28,12 +28,13 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// 177 calls of a function.
 const FIB: i64 = 177;
 
-/// A library that is opened while it runs has its frame tables some milliseconds later: hence the sleep.
+/// A library that is opened while it runs has its frame tables some milliseconds later: hence the sleep. Long enough for
+/// hundreds of samples: one of the dynamic linker's own at the start, which are not whole, is no twentieth of them.
 const PYTHON_LOOP: &str = "import json, time\ntime.sleep(0.5)\n\
     def f(n):\n    json.loads(json.dumps({str(i): [i] * 5 for i in range(200)}))\n    return f(n - 1) if n else 0\n\
-    for _ in range(40): f(5)\n";
+    for _ in range(400): f(5)\n";
 const PERL_LOOP: &str = "sub f { my $n = shift; my %h = map { $_ => [1..20] } 1..300; \
-    my $s = join ',', map { \"$_=@{$h{$_}}\" } sort keys %h; return $n ? f($n - 1) : length $s }\nf(4) for 1..20;\n";
+    my $s = join ',', map { \"$_=@{$h{$_}}\" } sort keys %h; return $n ? f($n - 1) : length $s }\nf(4) for 1..200;\n";
 
 /// Runs a script over a command in a directory of its own that holds one file.
 fn traced(
